@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef URCU_MEMBARRIER_FENCE_H
+#define URCU_MEMBARRIER_FENCE_H
+
+/*
+ * The asymmetric fence: a light half that costs its caller a compiler
+ * barrier, and a heavy half that makes every registered thread pass a full
+ * memory barrier.
+ *
+ *      ordered?   light   full    heavy
+ *      light        -       -       yes
+ *      full         -      yes      yes
+ *      heavy       yes     yes      yes
+ *
+ * A light fence in one thread is ordered against a heavy fence in another,
+ * never against another light fence. "Full" is a seq_cst fence, such as
+ * __atomic_thread_fence(__ATOMIC_SEQ_CST).
+ *
+ * No function here changes errno. Since 0.1, all of them.
+ */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How the heavy half reaches the other threads, best first. */
+enum umb_fence_mode {
+	UMB_FENCE_PRIVATE_EXPEDITED = 1,	/* membarrier, this process */
+	UMB_FENCE_GLOBAL_EXPEDITED = 2,		/* membarrier, registered processes */
+	UMB_FENCE_GLOBAL = 3,			/* membarrier, all CPUs, milliseconds */
+	UMB_FENCE_SIGNAL = 4,			/* a signal to every registered thread */
+	UMB_FENCE_VISIT = 5,			/* the caller runs on every CPU in turn */
+};
+
+/*
+ * The light half: a compiler barrier, in every mode.
+ * => Any thread, any context, signal handlers included. Never blocks.
+ * => Orders nothing for a thread that was never registered: see
+ *    umb_fence_register_thread().
+ */
+static inline void umb_fence_light(void)
+{
+	__asm__ __volatile__ ("" : : : "memory");
+}
+
+/*
+ * The heavy half: when it returns, every registered thread has passed a full
+ * memory barrier at some moment between call and return, or was not running
+ * then. It is itself a full memory barrier on entry and on return.
+ * => Any thread, registered or not; callers at the same time share fences.
+ * => May block, for microseconds in the expedited modes and for tens of
+ *    milliseconds in global mode. Waits for no read-side critical section, so
+ *    it may be called inside one. Not for signal handlers.
+ * => Never fails: where a mode stops working it goes on with the next one.
+ *    Aborts, with a line on stderr, only when no mode is left.
+ */
+void umb_fence_heavy(void);
+
+/*
+ * Make the calling thread one that heavy fences reach. Idempotent, cannot
+ * fail; ends by itself when the thread exits. Reading sections of the
+ * flavour do it on their own.
+ * => Call before the thread's first light fence. Not for signal handlers; a
+ *    handler's sections register the thread themselves.
+ */
+void umb_fence_register_thread(void);
+
+/*
+ * The mode in use. It moves down the list, and only after failures. 0 where
+ * the machine has none: then umb_fence_heavy() aborts.
+ */
+enum umb_fence_mode umb_fence_mode(void);
+
+/*
+ * The name of a mode, as URCU_MEMBARRIER_MODE spells it: "private-expedited",
+ * "global-expedited", "global", "signal", "visit". NULL for any other value.
+ */
+const char *umb_fence_mode_name(enum umb_fence_mode mode);
+
+/*
+ * Use this mode and, should it fail, those below it.
+ * => While at most one thread is registered.
+ * => 0; -EINVAL: no such mode; -ENOTSUP: this machine or this build does not
+ *    have it; -EBUSY: too late. On error the mode stays as it was.
+ */
+int umb_fence_select(enum umb_fence_mode mode);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* URCU_MEMBARRIER_FENCE_H */

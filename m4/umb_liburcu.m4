@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# UMB_LIBURCU: liburcu from 0.13 on: headers, and liburcu-common to link with.
+AC_DEFUN([UMB_LIBURCU], [
+	umb_missing="liburcu 0.13 or later is needed: install liburcu-dev (Debian, Ubuntu), userspace-rcu-devel (Fedora), or liburcu (Arch, openSUSE: liburcu-devel)"
+	AC_CHECK_HEADERS([urcu/flavor.h urcu/call-rcu.h urcu/map/clear.h urcu/pointer.h],
+		[], [AC_MSG_ERROR([$umb_missing ($ac_header not found)])])
+	AC_CHECK_LIB([urcu-common], [cds_wfcq_init], [],
+		[AC_MSG_ERROR([$umb_missing (liburcu-common not found)])])
+	LIBS=
+	AC_SUBST([URCU_COMMON_LIBS], [-lurcu-common])
+	umb_liburcu_version=`$PKG_CONFIG --modversion liburcu 2>/dev/null || echo unknown`
+	AS_IF([test "$umb_liburcu_version" != unknown],
+		[PKG_CHECK_EXISTS([liburcu >= 0.13], [],
+			[AC_MSG_ERROR([$umb_missing (found $umb_liburcu_version)])])])
+])

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+lib_LTLIBRARIES += liburcu-membarrier.la
+
+# All of it, hidden symbols included; white-box tests link with this.
+noinst_LTLIBRARIES += libumb.la
+libumb_la_SOURCES = \
+	src/fence/backend.h \
+	src/fence/backends.c \
+	src/fence/combine.c \
+	src/fence/combine.h \
+	src/fence/fence.c \
+	src/rcu/gp.c \
+	src/rcu/gp.h \
+	src/rcu/pointer.c \
+	src/rcu/reader.c \
+	src/sys/futex.c \
+	src/sys/lock.c \
+	src/sys/membarrier.c \
+	src/sys/memory.c \
+	src/sys/say.c \
+	src/sys/sys.h \
+	src/sys/task.c \
+	src/thread/hold.c \
+	src/thread/hold.h \
+	src/thread/registry.c \
+	src/thread/registry.h \
+	src/thread/thread.c \
+	src/thread/thread.h
+
+liburcu_membarrier_la_SOURCES =
+liburcu_membarrier_la_LIBADD = libumb.la
+# nodelete: threads may exit through our destructor after a dlclose.
+liburcu_membarrier_la_LDFLAGS = \
+	-version-info $(LIBRARY_VERSION) \
+	-no-undefined \
+	-Wl,-z,nodelete \
+	-Wl,--version-script=$(top_srcdir)/src/liburcu-membarrier.map
+EXTRA_liburcu_membarrier_la_DEPENDENCIES = $(top_srcdir)/src/liburcu-membarrier.map
+
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = src/liburcu-membarrier.pc
+
+EXTRA_DIST += src/liburcu-membarrier.map

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The grace-period engine. One leader at a time runs a grace period for all
+ * who were waiting before it began (see combine.c):
+ *
+ *      removal by the updater, COMBINE.enter ... COMBINE.started
+ *      G1  nobody online? then the grace period is over  GP.scan
+ *      G2  heavy fence                                  GP.before-word
+ *      G3  gp.word = g
+ *      G4  scan for sections with an older number       GP.scan
+ *      G5  flag those, heavy fence, sleep               GP.before-sleep
+ *      G6  where loads may pass later stores: heavy     GP.after-scan
+ *
+ * Take a section that may still see the removed element: one of its loads ran
+ * before the point P at which G2 put a full barrier into its thread.
+ *
+ * - Its counter's store precedes that load in program order, so it precedes P,
+ *   and G4 sees it. It carries a number older than g: a reader that loads g
+ *   does so after G3, hence after P, and then all of its section's loads are
+ *   after P too. So the reader needs no acquire, and G4 holds on it.
+ * - A reader stopped between its load of the word and its store stores an old
+ *   number late. It is waited for, needlessly; never too little.
+ * - What G4 did not find need not be looked for again: a section that looks
+ *   old only afterwards stored its counter after P.
+ *
+ * With one grace period at a time every reader carries its number or something
+ * older, so "older" is "different".
+ */
+
+#include "fence/combine.h"
+#include "rcu/gp.h"
+#include "sys/sys.h"
+#include "thread/hold.h"
+#include "thread/registry.h"
+
+#define SEQ_MASK	(~URCU_MEMBARRIER_SLOW & ~URCU_MEMBARRIER_NEST_MASK)
+#define SEQ_ONE		(1UL << URCU_MEMBARRIER_NEST_BITS)
+#define SEQ_FIRST	(URCU_MEMBARRIER_SEQ_FIRST * SEQ_ONE)
+
+/* Looks at readers that hold, all together, before the updater sleeps. */
+#define SPINS_READERS	100
+/* Looks at a grace period that somebody else runs, before a follower sleeps. */
+#define SPINS_FOLLOWER	0
+
+/*
+ * Where stores are not reordered and loads are not delayed past later stores,
+ * an unlock that is visible implies a section that is over.
+ */
+#if defined(__x86_64__) || defined(__i386__) || defined(__s390__) \
+	|| defined(__sparc__) || defined(__riscv_ztso)
+# define MACHINE_IS_TSO	1
+#else
+# define MACHINE_IS_TSO	0
+#endif
+
+struct urcu_membarrier_gp urcu_membarrier_gp = {
+	.word = SEQ_FIRST | 1,
+};
+
+static struct umbi_combine gp;
+
+/*
+ * Nonzero: a thread has gone offline since an updater last looked whether all
+ * are. A hint, without order: it saves looks that would find somebody online.
+ */
+static int look_first = 1;
+
+void umbi_gp_thread_went_offline(void)
+{
+	if (!__atomic_load_n(&look_first, __ATOMIC_RELAXED))
+		__atomic_store_n(&look_first, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * The word of the grace period that begins. From the last word, not from g:
+ * grace periods that were elided have left no number behind, and in 16 bits
+ * theirs would come round unnoticed.
+ */
+static unsigned long next_word(void)
+{
+	/* Relaxed: leaders write it, and we lead. */
+	unsigned long last = __atomic_load_n(&urcu_membarrier_gp.word,
+					     __ATOMIC_RELAXED);
+
+	if ((last & SEQ_MASK) == SEQ_MASK)
+		return SEQ_FIRST | 1;
+	return last + SEQ_ONE;
+}
+
+static unsigned long counter_of(const umbi_reader *reader)
+{
+	/*
+	 * access GP.scan, acquire. Pairs: RD.leave (light), RD.offline (release), RD.online (full).
+	 * Orders the look at the counter before what follows the grace period.
+	 * Without: the updater's frees run ahead of its look.
+	 */
+	return __atomic_load_n(&reader->ctr, __ATOMIC_ACQUIRE);
+}
+
+/* Is this a section that began before `word` was there to copy? */
+static int holds(unsigned long c, unsigned long word)
+{
+	return _urcu_membarrier_depth(c) && ((c ^ word) & SEQ_MASK);
+}
+
+static void lock_registry(void)
+{
+	/*
+	 * access GP.lock, acquire. Pairs: THREAD.gone (release).
+	 * Orders the sections of threads that have left before what follows.
+	 */
+	umbi_lock(&umbi_registry.lock);
+}
+
+/*
+ * G1. The callers have stored what they removed and passed COMBINE.enter, the
+ * leader has passed COMBINE.started and looks at the counters, GP.scan; a reader
+ * that comes online stores its counter, passes RD.online and reads. One sees the
+ * other: a reader that looks offline here sees the removal. A thread that
+ * registers later does so after our hold of the lock, and sees it too.
+ */
+static int nobody_online(void)
+{
+	umbi_reader *reader;
+	int nobody = 1;
+
+	if (!__atomic_load_n(&look_first, __ATOMIC_RELAXED))
+		return 0;
+	__atomic_store_n(&look_first, 0, __ATOMIC_RELAXED);
+	lock_registry();
+	for (struct umbi_scan s = umbi_scan();
+	     nobody && (reader = umbi_scan_next(&s)); )
+		nobody = counter_of(reader) == URCU_MEMBARRIER_OFFLINE;
+	umbi_unlock(&umbi_registry.lock);
+	if (nobody)
+		umbi_gp_thread_went_offline();
+	return nobody;
+}
+
+/* G4: hold the readers that are not out after a short wait; how many? */
+static unsigned long hold_readers(unsigned long word)
+{
+	unsigned int spins = SPINS_READERS;
+	unsigned long c, held = 0, online = 0;
+	umbi_reader *reader;
+
+	lock_registry();
+	for (struct umbi_scan s = umbi_scan(); (reader = umbi_scan_next(&s)); ) {
+		c = counter_of(reader);
+		online |= c ^ URCU_MEMBARRIER_OFFLINE;
+		for (; holds(c, word) && spins; spins--) {
+			umbi_relax();
+			c = counter_of(reader);
+		}
+		if (!holds(c, word))
+			continue;
+		if (!held++)
+			umbi_hold_open();
+		umbi_hold_add(reader);
+		umbi_hold_armed(reader, c);
+	}
+	umbi_unlock(&umbi_registry.lock);
+	if (!online)
+		umbi_gp_thread_went_offline();
+	return held;
+}
+
+/* G5: let go who has left. Will the others' unlocks see to us? */
+static int all_armed(unsigned long word)
+{
+	umbi_reader *reader;
+	int all = 1;
+
+	lock_registry();
+	for (struct umbi_scan s = umbi_scan(); (reader = umbi_scan_next(&s)); ) {
+		unsigned long c;
+
+		if (!umbi_held(reader))
+			continue;
+		c = counter_of(reader);
+		if (!holds(c, word))
+			umbi_hold_drop(reader);
+		else if (!umbi_hold_armed(reader, c))
+			all = 0;
+	}
+	umbi_unlock(&umbi_registry.lock);
+	return all;
+}
+
+static void sleep_on_readers(unsigned long word)
+{
+	do
+		/*
+		 * fence GP.before-sleep, heavy. Pairs: RD.left (light).
+		 * Orders the flags before the second look at the counters.
+		 * Without: the updater sleeps on a section that is over.
+		 */
+		umb_fence_heavy();
+	while (!all_armed(word));
+	umbi_hold_wait();
+}
+
+static void run_grace_period(unsigned long g)
+{
+	unsigned long word = next_word();
+
+	(void) g;
+	if (nobody_online())
+		return;
+	/*
+	 * fence GP.before-word, heavy. Pairs: RD.enter (light), RD.oldest (light), RD.first (light).
+	 * Orders the callers' removals before gp.word.
+	 * Without: a section that saw the removed element can carry the new
+	 * number, or be invisible to the scan.
+	 */
+	umb_fence_heavy();
+	/* Relaxed: readers need no order from it, see above. */
+	__atomic_store_n(&urcu_membarrier_gp.word, word, __ATOMIC_RELAXED);
+	if (hold_readers(word))
+		sleep_on_readers(word);
+	/*
+	 * fence GP.after-scan, heavy. Pairs: RD.leave (light).
+	 * Orders the sections' accesses before the end of the grace period.
+	 * Without: a load of a section that looks over runs after the free.
+	 * On TSO machines nothing moves a load past a later store.
+	 */
+	if (!MACHINE_IS_TSO)
+		umb_fence_heavy();
+}
+
+void umbi_gp_synchronize(void)
+{
+	umbi_combine(&gp, run_grace_period, SPINS_FOLLOWER);
+}

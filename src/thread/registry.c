@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "thread/registry.h"
+
+#define SLOTS_MAX	((size_t) 1 << 18)	/* 2 MiB of address space */
+#define SLOTS_FIRST	((size_t) 512)
+#define OVERFLOWED	(~0UL)			/* reader.index in the list */
+
+struct umbi_registry umbi_registry;
+
+/* Room for one more slot? */
+static int grow(struct umbi_registry *reg)
+{
+	size_t usable = reg->usable ? 2 * reg->usable : SLOTS_FIRST;
+
+	if (reg->used < reg->usable)
+		return 1;
+	if (!reg->slots)
+		reg->slots = umbi_reserve(SLOTS_MAX * sizeof reg->slots[0]);
+	if (!reg->slots || usable > SLOTS_MAX
+	    || umbi_commit(reg->slots, usable * sizeof reg->slots[0]))
+		return 0;
+	reg->usable = usable;
+	return 1;
+}
+
+void umbi_registry_add(umbi_reader *reader)
+{
+	struct umbi_registry *reg = &umbi_registry;
+
+	if (grow(reg)) {
+		reader->index = reg->used;
+		reg->slots[reg->used++] = reader;
+	} else {
+		reader->index = OVERFLOWED;
+		reader->next = reg->overflow;
+		reg->overflow = reader;
+		reg->overflowed++;
+	}
+}
+
+void umbi_registry_remove(umbi_reader *reader)
+{
+	struct umbi_registry *reg = &umbi_registry;
+	umbi_reader **at = &reg->overflow;
+
+	if (reader->index != OVERFLOWED) {
+		umbi_reader *last = reg->slots[--reg->used];
+
+		reg->slots[reader->index] = last;
+		last->index = reader->index;
+		return;
+	}
+	while (*at != reader)
+		at = &(*at)->next;
+	*at = reader->next;
+	reg->overflowed--;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UMBI_REGISTRY_H
+#define UMBI_REGISTRY_H
+
+/*
+ * An array of pointers to records, so that the loads of a scan do not wait for
+ * each other. Its address range is reserved once and made usable as it grows:
+ * no malloc, no move. Where the address space is too tight for that, records
+ * go to a list linked through them. Everything here under the lock, which is
+ * never held across a fence, a sleep, or a wait for a reader of more than
+ * microseconds.
+ */
+
+#include "sys/sys.h"
+#include "thread/thread.h"
+
+#pragma GCC visibility push(hidden)
+
+struct umbi_registry {
+	struct umbi_lock lock;
+	umbi_reader **slots;
+	size_t used;			/* slots in use, no holes */
+	size_t usable;			/* slots that may be written */
+	umbi_reader *overflow;
+	size_t overflowed;
+};
+extern struct umbi_registry umbi_registry;
+
+void umbi_registry_add(umbi_reader *reader);
+void umbi_registry_remove(umbi_reader *reader);
+
+/* for (struct umbi_scan s = umbi_scan(); (r = umbi_scan_next(&s)); ) */
+struct umbi_scan {
+	size_t index;
+	umbi_reader *overflow;
+};
+
+static inline struct umbi_scan umbi_scan(void)
+{
+	return (struct umbi_scan) { 0, umbi_registry.overflow };
+}
+
+static inline umbi_reader *umbi_scan_next(struct umbi_scan *s)
+{
+	umbi_reader *reader = s->overflow;
+
+	if (s->index < umbi_registry.used)
+		return umbi_registry.slots[s->index++];
+	if (reader)
+		s->overflow = reader->next;
+	return reader;
+}
+
+#pragma GCC visibility pop
+
+#endif /* UMBI_REGISTRY_H */

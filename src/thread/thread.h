@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UMBI_THREAD_H
+#define UMBI_THREAD_H
+
+/* Thread records: their registry, and how they come and go. */
+
+#include <stddef.h>
+
+#include "urcu/static/urcu-membarrier.h"
+
+#pragma GCC visibility push(hidden)
+
+typedef struct urcu_membarrier_reader umbi_reader;
+
+/* reader.waiting: why an outermost unlock takes the slow path. */
+#define UMBI_WAITING_UPDATER	1U	/* the updater's hold, see hold.h */
+#define UMBI_WAITING_EXIT	2U	/* the record leaves with the section */
+
+/* reader.flags, the owner's. */
+#define UMBI_EXIT_ARMED		1U	/* the exit hook will run */
+#define UMBI_EXITING		2U	/* it has run */
+
+enum umbi_register {
+	UMBI_REGISTER_LASTING,	/* for good: until thread exit */
+	UMBI_REGISTER_SECTION,	/* for a section that begins */
+};
+
+/*
+ * Enter the calling thread's record in the registry, as offline. Idempotent.
+ * Where nothing will tell us of the thread's end, the record is entered for a
+ * section only, and leaves with it.
+ */
+void umbi_thread_register(enum umbi_register how);
+
+/* Take it out, and let go of an updater that holds on it. Idempotent. */
+void umbi_thread_unregister(void);
+
+/* Records in the registry. */
+size_t umbi_thread_count(void);
+
+#pragma GCC visibility pop
+
+#endif /* UMBI_THREAD_H */

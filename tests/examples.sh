@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The examples run, and say what they should.
+. "${srcdir:-.}/tests/lib/tap.sh"
+
+example() {	# name, expected output
+	output=$("doc/examples/$1" 2>&1) || output="failed: $output"
+	[ "$output" = "$2" ] && output= || output="said: $output"
+	result "$1" "$output"
+}
+
+example biased-lock 'counted to 1000020 of 1000020'
+example hello 'hello, number 100'
+tap_end

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+SH_LOG_DRIVER = $(LOG_DRIVER)
+TEST_EXTENSIONS = .sh
+AM_TESTS_ENVIRONMENT = \
+	CC='$(CC)'; export CC; \
+	CXX='$(CXX)'; export CXX; \
+	UMB_MODE_PROGRAMS='$(unit_programs) $(torture_programs)'; \
+	export UMB_MODE_PROGRAMS;
+
+check_LTLIBRARIES += libtest.la
+libtest_la_SOURCES = \
+	tests/lib/count.c \
+	tests/lib/count.h \
+	tests/lib/cpu.h \
+	tests/lib/spoil.h \
+	tests/lib/tap.c \
+	tests/lib/tap.h
+
+include $(srcdir)/tests/bench/local.mk
+include $(srcdir)/tests/torture/local.mk
+include $(srcdir)/tests/unit/local.mk
+
+check_scripts = \
+	tests/abi.sh \
+	tests/examples.sh \
+	tests/install.sh \
+	tests/lint.sh \
+	tests/manual.sh \
+	tests/modes.sh
+
+EXTRA_DIST += \
+	tests/lib/tap.sh
+
+check_PROGRAMS += $(unit_programs) $(torture_programs)
+dist_check_SCRIPTS += $(check_scripts)
+TESTS += $(unit_programs) $(torture_programs) $(check_scripts)

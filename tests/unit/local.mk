@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+unit_programs = \
+	tests/unit/api \
+	tests/unit/counts \
+	tests/unit/dlopen \
+	tests/unit/fence-litmus \
+	tests/unit/fence-select \
+	tests/unit/gp \
+	tests/unit/misuse \
+	tests/unit/offline \
+	tests/unit/registry \
+	tests/unit/threads
+
+# Black-box tests see what a program sees.
+tests_unit_api_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
+tests_unit_fence_litmus_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_gp_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_misuse_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_offline_LDADD = libtest.la liburcu-membarrier.la
+
+# Opens the library, so must not link with it.
+tests_unit_dlopen_LDADD = libtest.la -ldl
+
+# One source, who owns the short names differs.
+if HAVE_URCU_MEMB
+unit_programs += \
+	tests/unit/api-both \
+	tests/unit/api-ours \
+	tests/unit/api-theirs
+api_both_ldadd = libtest.la liburcu-membarrier.la -lurcu-memb $(URCU_COMMON_LIBS)
+tests_unit_api_both_CPPFLAGS = $(AM_CPPFLAGS)
+tests_unit_api_both_LDADD = $(api_both_ldadd)
+tests_unit_api_ours_SOURCES = tests/unit/api-both.c
+tests_unit_api_ours_CPPFLAGS = $(AM_CPPFLAGS) -DUMB_TEST_OURS
+tests_unit_api_ours_LDADD = $(api_both_ldadd)
+tests_unit_api_theirs_SOURCES = tests/unit/api-both.c
+tests_unit_api_theirs_CPPFLAGS = $(AM_CPPFLAGS) -DUMB_TEST_THEIRS
+tests_unit_api_theirs_LDADD = $(api_both_ldadd)
+if HAVE_URCU_QSBR
+tests_unit_api_both_CPPFLAGS += -DUMB_TEST_QSBR
+tests_unit_api_both_LDADD += -lurcu-qsbr
+endif
+endif
+
+if HAVE_CXX
+unit_programs += \
+	tests/unit/threads-cxx
+tests_unit_threads_cxx_SOURCES = tests/unit/threads-cxx.cc
+tests_unit_threads_cxx_LDADD = libtest.la liburcu-membarrier.la
+endif
+
+if HAVE_SECCOMP
+unit_programs += \
+	tests/unit/fence-degrade
+tests_unit_fence_degrade_LDADD = libtest.la liburcu-membarrier.la -lseccomp
+endif
+
+# White-box tests link with everything, hidden names included.
+tests_unit_counts_LDADD = libtest.la libumb.la
+tests_unit_fence_select_LDADD = libtest.la libumb.la
+tests_unit_registry_LDADD = libtest.la libumb.la
+tests_unit_threads_LDADD = libtest.la libumb.la
