@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_H
+#define BENCH_H
+
+/*
+ * urcu-bench: read sections and grace periods of this library beside those of
+ * others. A verb is a table of figures and a function that measures one
+ * scheme; each measurement runs in a process of its own (child.c), and rounds
+ * go through all schemes in turn (run.c).
+ */
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "urcu-membarrier/fence.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define SCHEMES_MAX	48
+#define FIGURES_MAX	16
+#define NOTE_SIZE	128
+
+enum {		/* verbs, as bits */
+	RW = 1,
+	READ = 2,
+	GP = 4,
+	FENCE = 8,
+	ALL_VERBS = 15,
+};
+
+struct spares;
+
+/* What a scheme file compiles: whole loops, see loops.h. */
+struct loops {
+	void (*init)(void);
+	void *(*enter)(void);		/* register a reader */
+	void *(*updater)(void);		/* what a thread that only updates needs */
+	void (*leave)(void *self);
+	void (*offline)(void *self);
+	void (*sections)(void *self, unsigned long n);
+	void (*grace_periods)(void *self, unsigned long n);
+	unsigned long (*reader)(void *self);
+	unsigned long (*writer)(void *self, struct spares *spares);
+	int online_blocks;		/* idle readers must go offline */
+};
+
+enum state { MEASURED, NOT_INSTALLED, NOT_AVAILABLE };
+
+struct scheme {
+	char name[40];
+	char what[72];
+	const struct loops *loops;	/* NULL: not installed */
+	unsigned int verbs;
+	enum umb_fence_mode mode;	/* of this library; 0: leave it alone */
+	int command;			/* of membarrier(2), for the bare call */
+	unsigned int idle_max;		/* 0: no limit; slow with many threads */
+	enum state state;
+	int selected;
+};
+
+extern struct scheme schemes[SCHEMES_MAX];
+extern size_t scheme_count;
+
+void schemes_find(void);		/* fills the table */
+void schemes_probe(void);		/* which of them work here? */
+struct scheme *scheme_named(const char *name, size_t length);
+void schemes_list(void);
+
+/* A figure: its key in JSON, its head in the table with the unit. */
+struct figure {
+	const char *key, *head;
+	double scale;			/* the table shows value * scale */
+	int decimals;
+	const char *also;		/* a second scheme to compare with */
+};
+
+struct options;
+
+struct verb {
+	unsigned int bit;
+	const char *name, *what, *reference;
+	double seconds;
+	unsigned int rounds;
+	const struct figure *figures;
+	size_t figure_count, beside;	/* all, and on one line of the table */
+	/* In a process of its own: 0, or -1 with a note. */
+	int (*measure)(const struct scheme *s, const struct options *o,
+		       double *values, char *note);
+};
+
+extern const struct verb verb_rw, verb_read, verb_gp, verb_fence;
+
+struct options {
+	const struct verb *verb;
+	unsigned int readers, writers, rounds, idle_max;
+	double seconds;
+	const char *chosen, *reference, *json;
+	int pin, list, help, version;
+	int measure;			/* child: one scheme, result on stdout */
+};
+
+void options_parse(struct options *o, int argc, char **argv);
+
+struct result {
+	double values[FIGURES_MAX];	/* NaN: not measured */
+	char note[NOTE_SIZE];
+};
+
+/* Measure in a process of its own; what does not come back ends the program. */
+enum state child_measure(const struct scheme *s, const struct options *o,
+			 struct result *r);
+/* That process. */
+int child_main(const struct options *o);
+
+/* All rounds of all selected schemes; then the table and the JSON file. */
+int run(const struct options *o);
+
+struct summary {
+	double min, median, max;	/* NaN: not measured */
+};
+struct summaries {
+	struct summary of[SCHEMES_MAX][FIGURES_MAX];
+	double others;		/* share of the CPUs that others took */
+};
+void table_print(const struct options *o, const struct summaries *all);
+void json_print(FILE *f, const struct options *o, const struct summaries *all);
+/* Of medians; NaN where one of the two was not measured. */
+double ratio(const struct summaries *all, size_t scheme, size_t figure,
+	     const struct scheme *to);
+
+/* machine.c */
+const char *machine_cpu(void);
+const char *machine_kernel(void);
+unsigned int machine_cpus(void);	/* that this process may run on */
+/* What others used of the CPUs since the first call, 0 to 1. NaN: unknown. */
+double machine_others(void);
+void machine_pin(unsigned int i);	/* the caller, to the i-th, modulo */
+
+/* timing.c */
+double now(void);			/* seconds */
+void rest(double seconds);
+double ns_each(void (*loop)(void *self, unsigned long n), void *self,
+	       double seconds);
+/* Start one that sleeps for good; known to the fence service, or not. */
+void thread_idle(int fenced);
+
+void die(int status, const char *format, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+
+#endif /* BENCH_H */

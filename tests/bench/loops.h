@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The loops, compiled once a scheme so that everything inlines. A scheme file
+ * defines SCHEME and what differs from the defaults here, then includes this.
+ * The loops' heads stand at multiples of 64 by the compiler's flags.
+ */
+
+#include "tests/bench/bench.h"
+#include "tests/bench/rw.h"
+#include "urcu-membarrier/pointer.h"
+
+#ifndef SELF		/* what a reader hands to its sections */
+# define SELF			void
+#endif
+#ifndef INIT
+# define INIT()			do { } while (0)
+#endif
+#ifndef ENTER		/* an expression: a SELF pointer */
+# define ENTER()		NULL
+#endif
+#ifndef UPDATER
+# define UPDATER()		NULL
+#endif
+#ifndef LEAVE
+# define LEAVE(self)		do { } while (0)
+#endif
+#ifndef OFFLINE
+# define OFFLINE(self)		do { } while (0)
+#endif
+#ifndef QUIESCENT
+# define QUIESCENT(self)	do { } while (0)
+#endif
+#ifndef ONLINE_BLOCKS
+# define ONLINE_BLOCKS		0
+#endif
+#ifndef RECLAIMS	/* 0: SYNCHRONIZE() waits for no reader */
+# define RECLAIMS		1
+#endif
+
+static void init(void)
+{
+	INIT();
+}
+
+static void *enter(void)
+{
+	return ENTER();
+}
+
+static void *updater(void)
+{
+	return UPDATER();
+}
+
+static void leave(void *arg)
+{
+	SELF *self = arg;
+
+	(void) self;
+	LEAVE(self);
+}
+
+static void offline(void *arg)
+{
+	SELF *self = arg;
+
+	(void) self;
+	OFFLINE(self);
+}
+
+/* n empty sections. The empty asm keeps a section from being optimised away. */
+static void sections(void *arg, unsigned long n)
+{
+	SELF *self = arg;
+
+	(void) self;
+	do {
+		LOCK(self);
+		__asm__ __volatile__ ("" : : : "memory");
+		UNLOCK(self);
+	} while (--n);
+}
+
+static void grace_periods(void *arg, unsigned long n)
+{
+	SELF *self = arg;
+
+	(void) self;
+	do
+		SYNCHRONIZE(self);
+	while (--n);
+}
+
+/* n sections that follow a pointer. Nonzero if what they saw was poisoned. */
+static unsigned long reads(SELF *self, unsigned long n)
+{
+	unsigned long seen = 0;
+
+	(void) self;
+	do {
+		LOCK(self);
+		seen |= element_read(umb_dereference(rw.pointer));
+		UNLOCK(self);
+	} while (--n);
+	return seen;
+}
+
+static unsigned long reader(void *arg)
+{
+	SELF *self = arg;
+	unsigned long count = 0;
+
+	do {
+		unsigned long n = READS_PER_LOOK;
+
+		/* With a known n the loop is laid out differently. */
+		__asm__ ("" : "+r" (n));
+		if (reads(self, n))
+			rw_poisoned();
+		count += READS_PER_LOOK;
+		QUIESCENT(self);
+	} while (!rw_stopped());
+	return count;
+}
+
+/* Only what ended before the stop is counted. */
+static unsigned long writer(void *arg, struct spares *spares)
+{
+	SELF *self = arg;
+	unsigned long updates;
+
+	(void) self;
+	for (updates = 0; ; updates++) {
+		struct element **spare = &spares->ring[updates % SPARES];
+
+		if (RECLAIMS) {
+			element_fill(*spare);
+			*spare = umb_xchg_pointer(&rw.pointer, *spare);
+		}
+		SYNCHRONIZE(self);
+		if (RECLAIMS)
+			element_poison(*spare);
+		if (rw_stopped())
+			return updates;
+	}
+}
+
+#define LOOPS__(scheme)	loops_##scheme
+#define LOOPS_(scheme)	LOOPS__(scheme)
+extern const struct loops LOOPS_(SCHEME);
+const struct loops LOOPS_(SCHEME) = {
+	.init = init,
+	.enter = enter,
+	.updater = updater,
+	.leave = leave,
+	.offline = offline,
+	.sections = sections,
+	.grace_periods = grace_periods,
+	.reader = reader,
+	.writer = writer,
+	.online_blocks = ONLINE_BLOCKS,
+};

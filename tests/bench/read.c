@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Verb read: an empty section in a loop, in a thread that is not alone. */
+
+#include "tests/bench/bench.h"
+
+static int measure(const struct scheme *s, const struct options *o,
+		   double *values, char *note)
+{
+	void *self;
+
+	(void) note;
+	thread_idle(0);
+	self = s->loops->enter();
+	values[0] = ns_each(s->loops->sections, self, o->seconds);
+	s->loops->leave(self);
+	return 0;
+}
+
+static const struct figure figures[] = {
+	{ "section_ns", "section and loop (ns)", 1, 3, "signal" },
+};
+
+const struct verb verb_read = {
+	.bit = READ,
+	.name = "read",
+	.what = "cost of one section",
+	.reference = "memb",
+	.seconds = 0.1,
+	.rounds = 9,
+	.figures = figures,
+	.figure_count = ARRAY_SIZE(figures),
+	.beside = 1,
+	.measure = measure,
+};

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#define _LGPL_SOURCE
+#include <urcu/urcu-bp.h>
+
+#define FLAVOUR	bp
+#define SCHEME	bp
+#include "tests/bench/schemes/liburcu.h"

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * A flavour of liburcu. The scheme file includes the flavour's header, with
+ * _LGPL_SOURCE for sections that inline or without it for calls, and defines
+ * FLAVOUR and SCHEME.
+ */
+
+#define CALL__(flavour, name)	urcu_##flavour##_##name
+#define CALL_(flavour, name)	CALL__(flavour, name)
+#define CALL(name)		CALL_(FLAVOUR, name)
+
+#define ENTER()			(CALL(register_thread)(), NULL)
+#define LEAVE(self)		CALL(unregister_thread)()
+#define OFFLINE(self)		CALL(thread_offline)()
+#define QUIESCENT(self)		CALL(quiescent_state)()
+#define LOCK(self)		CALL(read_lock)()
+#define UNLOCK(self)		CALL(read_unlock)()
+#define SYNCHRONIZE(self)	CALL(synchronize_rcu)()
+
+#include "tests/bench/loops.h"

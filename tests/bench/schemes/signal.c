@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#define _LGPL_SOURCE
+#include <urcu/urcu-signal.h>
+
+#define FLAVOUR	signal
+#define SCHEME	signal
+#include "tests/bench/schemes/liburcu.h"
