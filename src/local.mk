@@ -20,6 +20,7 @@ libumb_la_SOURCES = \
 	src/sys/say.c \
 	src/sys/sys.h \
 	src/sys/task.c \
+	src/thread/copies.c \
 	src/thread/hold.c \
 	src/thread/hold.h \
 	src/thread/registry.c \

@@ -89,6 +89,11 @@ check_layout()
 	size_of urcu_membarrier_reader TLS >"$dir/log"
 	grep -q '^128$' "$dir/log"
 	ok $? "urcu_membarrier_reader has 128 bytes, thread-local"
+	readelf -Wr --dyn-syms "$library" >"$dir/log"
+	grep -q 'TP\(OFF\|REL\).*urcu_membarrier_reader' "$dir/log" \
+		&& ! grep -q 'DTPMOD\|DTPOFF\|DTPREL\|TLSDESC\|tls_get_addr' \
+			"$dir/log"
+	ok $? "the library's own accesses to it are initial-exec"
 	readelf -Wd "$library" >"$dir/log"
 	grep -q 'FLAGS_1.*NODELETE' "$dir/log"
 	ok $? "the library is never unloaded"

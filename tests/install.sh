@@ -30,6 +30,9 @@ if command -v pkg-config >/dev/null; then
 	export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_PATH
 	flags=$(pkg-config --cflags --libs liburcu-membarrier)
 	result "pkg-config knows it" "$([ -n "$flags" ] || echo "no flags")"
+	result "with --static, it keeps a plugin in the process" \
+		"$(pkg-config --static --libs liburcu-membarrier |
+			grep -q nodelete || echo "no -z nodelete")"
 	result "a program builds with these flags" "$(run ${CC:-cc} -o "$dir/hello" \
 		"$srcdir/doc/examples/hello.c" $flags -pthread)"
 	result "and runs" "$(run run_program)"

@@ -23,6 +23,7 @@ include $(srcdir)/tests/unit/local.mk
 
 check_scripts = \
 	tests/abi.sh \
+	tests/copies.sh \
 	tests/examples.sh \
 	tests/install.sh \
 	tests/lint.sh \

@@ -125,6 +125,9 @@ void urcu_membarrier_read_lock_slow(void)
 	umb_fence_light();
 }
 
+void umbi_own_read_lock_slow(void)
+	__attribute__((alias("urcu_membarrier_read_lock_slow"), cold));
+
 void urcu_membarrier_read_unlock_slow(void)
 {
 	unsigned long c = counter();

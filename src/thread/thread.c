@@ -30,9 +30,13 @@
 _Static_assert(sizeof(struct urcu_membarrier_reader) == 128, "frozen ABI");
 _Static_assert(sizeof(struct urcu_membarrier_gp) == 128, "frozen ABI");
 
-__thread struct urcu_membarrier_reader urcu_membarrier_reader = {
+/* Once more: from the declaration, gcc does not take it over. */
+__thread struct urcu_membarrier_reader urcu_membarrier_reader
+	__attribute__((tls_model("initial-exec"))) = {
 	.ctr = URCU_MEMBARRIER_UNREGISTERED,
 };
+extern __thread umbi_reader umbi_own_reader
+	__attribute__((alias("urcu_membarrier_reader")));
 
 static pthread_key_t exit_key;
 static int exit_key_usable;
@@ -141,8 +145,8 @@ size_t umbi_thread_count(void)
 	return count;
 }
 
-/* At load, while few keys are taken. */
-static __attribute__((constructor)) void create_exit_key(void)
+/* While few keys are taken. */
+static void create_exit_key(void)
 {
 	pthread_key_t key;
 	uint32_t surplus = 0;
@@ -163,4 +167,10 @@ static __attribute__((constructor)) void create_exit_key(void)
 	for (key = 0; surplus; key++, surplus >>= 1)
 		if (surplus & 1)
 			pthread_key_delete(key);
+}
+
+static __attribute__((constructor)) void at_load(void)
+{
+	create_exit_key();
+	umbi_copies_look();
 }

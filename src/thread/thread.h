@@ -38,6 +38,13 @@ void umbi_thread_unregister(void);
 /* Records in the registry. */
 size_t umbi_thread_count(void);
 
+/* At load: say so if there is another copy of the library in the process. */
+void umbi_copies_look(void);
+/* The exported names may mean another copy's. These are ours. */
+extern __thread umbi_reader umbi_own_reader
+	__attribute__((tls_model("initial-exec")));
+void umbi_own_read_lock_slow(void);
+
 #pragma GCC visibility pop
 
 #endif /* UMBI_THREAD_H */
