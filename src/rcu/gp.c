@@ -74,7 +74,7 @@ void umbi_gp_thread_went_offline(void)
 
 /*
  * The word of the grace period that begins. From the last word, not from g:
- * grace periods that were elided have left no number behind, and in 16 bits
+ * grace periods that were elided have left no number behind, and in 15 bits
  * theirs would come round unnoticed.
  */
 static unsigned long next_word(void)

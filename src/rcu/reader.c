@@ -85,7 +85,7 @@ static int go_online(unsigned long depth)
 	 * Without: an updater takes the thread for offline while it reads.
 	 */
 	umbi_fence_full();
-	/* 16-bit numbers could come round meanwhile: oldest, see RD.oldest. */
+	/* 15-bit numbers could come round meanwhile: oldest, see RD.oldest. */
 	if (sizeof to > 4)
 		to = __atomic_load_n(&urcu_membarrier_gp.word, __ATOMIC_RELAXED);
 	to += depth - 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stddef.h>
 #include <sys/mman.h>
 
 #include "sys/sys.h"

@@ -10,6 +10,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "urcu-membarrier/fence.h"
@@ -38,8 +39,8 @@ struct loops {
 	void (*offline)(void *self);
 	void (*sections)(void *self, unsigned long n);
 	void (*grace_periods)(void *self, unsigned long n);
-	unsigned long (*reader)(void *self);
-	unsigned long (*writer)(void *self, struct spares *spares);
+	uint64_t (*reader)(void *self);
+	uint64_t (*writer)(void *self, struct spares *spares);
 	int online_blocks;		/* idle readers must go offline */
 };
 

@@ -106,10 +106,10 @@ static unsigned long reads(SELF *self, unsigned long n)
 	return seen;
 }
 
-static unsigned long reader(void *arg)
+static uint64_t reader(void *arg)
 {
 	SELF *self = arg;
-	unsigned long count = 0;
+	uint64_t count = 0;
 
 	do {
 		unsigned long n = READS_PER_LOOK;
@@ -125,10 +125,10 @@ static unsigned long reader(void *arg)
 }
 
 /* Only what ended before the stop is counted. */
-static unsigned long writer(void *arg, struct spares *spares)
+static uint64_t writer(void *arg, struct spares *spares)
 {
 	SELF *self = arg;
-	unsigned long updates;
+	uint64_t updates;
 
 	(void) self;
 	for (updates = 0; ; updates++) {

@@ -17,7 +17,7 @@ struct worker {
 	const struct loops *loops;
 	unsigned int index;		/* readers first */
 	struct spares spares;
-	unsigned long count;
+	uint64_t count;
 };
 
 static pthread_barrier_t start;

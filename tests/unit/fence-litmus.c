@@ -23,6 +23,7 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -293,17 +294,16 @@ static void count(struct tally *t, const struct side s[2])
 	}
 }
 
-static unsigned long now_ms(void)
+static uint64_t now_ms(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (unsigned long) t.tv_sec * 1000
-		+ (unsigned long) t.tv_nsec / 1000000;
+	return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
 }
 
 static void run_once(const struct setting *set, enum shape shape,
-		     enum kind a, enum kind b, unsigned long until,
+		     enum kind a, enum kind b, uint64_t until,
 		     struct tally *t)
 {
 	struct side s[2] = {
@@ -340,7 +340,7 @@ static struct tally run(const struct setting *set, enum shape shape,
 			enum kind a, enum kind b)
 {
 	struct tally t = { 0, 0 };
-	unsigned long end = now_ms() + CELL_MS;
+	uint64_t end = now_ms() + CELL_MS;
 	int n = set->hogs + set->hog_beside + set->callers;
 	pthread_t crowd[4];
 
@@ -349,7 +349,7 @@ static struct tally run(const struct setting *set, enum shape shape,
 		start(&crowd[i], set->hog_beside ? cpus[0] : -1,
 		      set->callers ? run_caller : run_hog, NULL);
 	for (int more = 20; now_ms() < end || (!t.chances && more--); ) {
-		unsigned long until = now_ms() + (set->heirs ? HEIR_MS : CELL_MS);
+		uint64_t until = now_ms() + (set->heirs ? HEIR_MS : CELL_MS);
 
 		run_once(set, shape, a, b, until, &t);
 	}
@@ -418,7 +418,7 @@ static void pin(int cpu)
  */
 static int stale_mark(void)
 {
-	unsigned long end = now_ms() + 50;
+	uint64_t end = now_ms() + 50;
 	struct tally t;
 
 	pin(cpus[1]);

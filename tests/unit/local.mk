@@ -9,7 +9,8 @@ unit_programs = \
 	tests/unit/misuse \
 	tests/unit/offline \
 	tests/unit/registry \
-	tests/unit/threads
+	tests/unit/threads \
+	tests/unit/wrap
 
 # Black-box tests see what a program sees.
 tests_unit_api_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
@@ -60,3 +61,4 @@ tests_unit_counts_LDADD = libtest.la libumb.la
 tests_unit_fence_select_LDADD = libtest.la libumb.la
 tests_unit_registry_LDADD = libtest.la libumb.la
 tests_unit_threads_LDADD = libtest.la libumb.la
+tests_unit_wrap_LDADD = libtest.la libumb.la

@@ -24,7 +24,7 @@
 #define SPAWNERS	3
 #define BATCH		8
 #define FEW		9
-#define MIXED		700
+#define MIXED		1400	/* more slots than a page holds */
 #define MIXED_FIRST	400	/* less than the registry's first growth */
 #define ELEMENTS	64
 #define POISON		0x0DEADUL

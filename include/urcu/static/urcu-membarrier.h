@@ -153,7 +153,7 @@ void _urcu_membarrier_read_lock(void)
 	if (__builtin_expect(!(uint16_t) c, 1)) {
 #if __SIZEOF_LONG__ == 4
 		/*
-		 * A 16-bit number could wrap while this thread is stopped
+		 * A 15-bit number could wrap while this thread is stopped
 		 * between its load and its store. Oldest first: the number
 		 * cannot run ahead of a reader that holds a grace period.
 		 */
