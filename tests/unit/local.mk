@@ -9,6 +9,7 @@ unit_programs = \
 	tests/unit/misuse \
 	tests/unit/offline \
 	tests/unit/registry \
+	tests/unit/step \
 	tests/unit/threads \
 	tests/unit/wrap
 
@@ -60,5 +61,7 @@ endif
 tests_unit_counts_LDADD = libtest.la libumb.la
 tests_unit_fence_select_LDADD = libtest.la libumb.la
 tests_unit_registry_LDADD = libtest.la libumb.la
+tests_unit_step_SOURCES = tests/unit/step-thread.c tests/unit/step.c tests/unit/step.h
+tests_unit_step_LDADD = libtest.la libumb.la
 tests_unit_threads_LDADD = libtest.la libumb.la
 tests_unit_wrap_LDADD = libtest.la libumb.la
