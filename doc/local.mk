@@ -8,12 +8,15 @@ dist_doc_DATA = \
 dist_man_MANS = \
 	doc/man/umb_dereference.3 \
 	doc/man/umb_fence_heavy.3 \
+	doc/man/umb_fence_signal.3 \
 	doc/man/urcu_membarrier_read_lock.3
 
 # Whole small programs; the tests run them.
 example_programs = \
 	doc/examples/biased-lock \
+	doc/examples/event-loop \
 	doc/examples/hello
 check_PROGRAMS += $(example_programs)
 doc_examples_biased_lock_LDADD = liburcu-membarrier.la
+doc_examples_event_loop_LDADD = liburcu-membarrier.la
 doc_examples_hello_LDADD = liburcu-membarrier.la

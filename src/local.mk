@@ -5,19 +5,28 @@ lib_LTLIBRARIES += liburcu-membarrier.la
 noinst_LTLIBRARIES += libumb.la
 libumb_la_SOURCES = \
 	src/fence/backend.h \
-	src/fence/backends.c \
 	src/fence/combine.c \
 	src/fence/combine.h \
+	src/fence/environment.c \
 	src/fence/fence.c \
+	src/fence/fence.h \
+	src/fence/handler.c \
+	src/fence/kernel.c \
+	src/fence/signal.c \
+	src/fence/visit.c \
 	src/rcu/gp.c \
 	src/rcu/gp.h \
 	src/rcu/pointer.c \
 	src/rcu/reader.c \
+	src/sys/clock.c \
+	src/sys/cpu.c \
 	src/sys/futex.c \
 	src/sys/lock.c \
 	src/sys/membarrier.c \
 	src/sys/memory.c \
+	src/sys/sandbox.c \
 	src/sys/say.c \
+	src/sys/signal.c \
 	src/sys/sys.h \
 	src/sys/task.c \
 	src/thread/copies.c \

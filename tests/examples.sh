@@ -10,5 +10,6 @@ example() {	# name, expected output
 }
 
 example biased-lock 'counted to 1000020 of 1000020'
+example event-loop '100 of 100 answers are up to date'
 example hello 'hello, number 100'
 tap_end

@@ -6,16 +6,23 @@ AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
 	CXX='$(CXX)'; export CXX; \
 	UMB_MODE_PROGRAMS='$(unit_programs) $(torture_programs)'; \
-	export UMB_MODE_PROGRAMS;
+	export UMB_MODE_PROGRAMS; \
+	UMB_OWN_MODE_PROGRAMS='$(own_mode_programs)'; \
+	export UMB_OWN_MODE_PROGRAMS;
 
 check_LTLIBRARIES += libtest.la
 libtest_la_SOURCES = \
+	tests/lib/cases.c \
+	tests/lib/cases.h \
 	tests/lib/count.c \
 	tests/lib/count.h \
 	tests/lib/cpu.h \
 	tests/lib/spoil.h \
 	tests/lib/tap.c \
 	tests/lib/tap.h
+
+# For tests/modes.sh.
+check_PROGRAMS += tests/lib/confine
 
 include $(srcdir)/tests/bench/local.mk
 include $(srcdir)/tests/torture/local.mk

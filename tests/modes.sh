@@ -1,56 +1,106 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Run the test programs again under each forced fence mode, as one test.
-# UMB_MODE_PROGRAMS names them, relative to the build directory. The mode that
-# they use by themselves is not repeated; one that this machine does not have
-# is a SKIP.
+# Run the test programs again under each fence mode, as one test.
+# UMB_MODE_PROGRAMS names them, relative to the build directory, and
+# UMB_OWN_MODE_PROGRAMS those among them that choose their modes, and what they
+# block, themselves. The mode that programs use by themselves is not forced again;
+# one that this machine does not have is a SKIP.
 
-modes='private-expedited global-expedited global'
+# MODE:HOW. How they get into it:
+#	forced	by the environment
+#	ENOSYS	by themselves, behind a filter that answers so to membarrier
+#	blocked	by the environment, with every signal blocked in every thread
+runs='private-expedited:forced
+global-expedited:forced
+global:forced
+signal:forced
+visit:forced
+signal:ENOSYS
+signal:blocked'
+
+confine=./tests/lib/confine
+
+# launch WANTED MODE HOW PROGRAM: a program that bails out in a mode not WANTED.
+launch()
+{
+	case $3 in
+	forced)
+		UMB_TEST_MODE=$1 URCU_MEMBARRIER_MODE=$2 "./$4" ;;
+	ENOSYS)
+		(
+			unset URCU_MEMBARRIER_MODE
+			UMB_TEST_MODE=$1 $confine --refuse ENOSYS "./$4"
+		) ;;
+	blocked)
+		UMB_TEST_MODE=$1 URCU_MEMBARRIER_MODE=$2 UMB_TEST_BLOCKED=1 \
+			$confine --block "./$4" ;;
+	esac
+}
 
 # The mode in force when this one is asked for, without running any test: no
 # mode is "none", so the first program bails out and says what it has.
 in_force()
 {
 	for program in $UMB_MODE_PROGRAMS; do
-		URCU_MEMBARRIER_MODE=$1 UMB_TEST_MODE=none ./"$program" \
-			2>/dev/null |
+		launch none "$1" "$2" "$program" 2>/dev/null |
 			sed -n 's/^Bail out! fence mode is \([^,]*\), not none$/\1/p'
 		return
 	done
 }
 
 # Lines "@ ..." are ours: what follows, and how a program ended.
-run_mode()
+run_programs()
 {
 	for program in $UMB_MODE_PROGRAMS; do
-		echo "@ begin $1 $program"
-		URCU_MEMBARRIER_MODE=$1 UMB_TEST_MODE=$1 ./"$program"
+		case "$2 $UMB_OWN_MODE_PROGRAMS " in
+		ENOSYS*) ;;
+		*" $program "*) continue ;;
+		esac
+		echo "@ begin $1 $2 $program"
+		launch "$1" "$1" "$2" "$program"
 		status=$?
 		echo
 		echo "@ end $status"
 	done
 }
 
-run_modes()
+# A filter that is refused is no fault of the programs: confine exits with 77.
+can_launch()
 {
-	plain=$(in_force "$URCU_MEMBARRIER_MODE")
+	[ "$1" != ENOSYS ] || $confine --refuse ENOSYS true 2>/dev/null ||
+		[ $? -ne 77 ]
+}
+
+run_all()
+{
+	plain=$(in_force "$URCU_MEMBARRIER_MODE" forced)
 	echo "@ plain $plain"
-	for mode in $modes; do
-		[ "$mode" = "$plain" ] && continue
-		found=$(in_force "$mode")
+	for run in $runs; do
+		mode=${run%:*} how=${run#*:}
+		[ "$run" = "$plain:forced" ] && continue
+		if ! can_launch "$how"; then
+			echo "@ refused $mode $how"
+			continue
+		fi
+		found=$(in_force "$mode" "$how")
 		case $found in
 		"$mode")
-			run_mode "$mode"
+			run_programs "$mode" "$how"
 			;;
 		*)
-			echo "@ probe $mode $found"
+			echo "@ probe $mode $how $found"
 			;;
 		esac
 	done
 }
 
-run_modes | ${AWK-awk} '
+run_all | ${AWK-awk} '
+BEGIN {
+	suffix["ENOSYS"] = ", behind a filter that answers ENOSYS"
+	suffix["blocked"] = ", every signal blocked"
+}
+
 function result(verdict, text)
 {
 	sub(/^ +/, "", text)
@@ -83,16 +133,23 @@ $1 == "@" && $2 == "plain" {
 	print "# the mode of the programs by themselves: " $3
 	next
 }
+$1 == "@" && $2 == "refused" {
+	result("ok", $3 suffix[$4] " # SKIP the filter is refused")
+	next
+}
 $1 == "@" && $2 == "probe" {
-	if (NF > 3)
-		result("ok", $3 " # SKIP not on this machine: it has " $4)
+	mode = $3 suffix[$4]
+	if (NF == 4)
+		result("not ok", mode ": the first program tells no mode")
+	else if ($4 == "ENOSYS")
+		result("not ok", mode ": it has " $5)
 	else
-		result("not ok", $3 ": the first program does not tell its mode")
+		result("ok", mode " # SKIP not on this machine: it has " $5)
 	next
 }
 $1 == "@" && $2 == "begin" {
-	mode = $3
-	program = $4
+	mode = $3 suffix[$4] ","
+	program = $5
 	sub(/.*\//, "", program)
 	plan = planned = seen = bailed = program_failures = 0
 	next

@@ -28,8 +28,8 @@ enum umb_fence_mode {
 	UMB_FENCE_PRIVATE_EXPEDITED = 1,	/* membarrier, this process */
 	UMB_FENCE_GLOBAL_EXPEDITED = 2,		/* membarrier, registered processes */
 	UMB_FENCE_GLOBAL = 3,			/* membarrier, all CPUs, milliseconds */
-	UMB_FENCE_SIGNAL = 4,			/* a signal to every registered thread */
-	UMB_FENCE_VISIT = 5,			/* the caller runs on every CPU in turn */
+	UMB_FENCE_SIGNAL = 4,			/* a signal to each thread, else a visit */
+	UMB_FENCE_VISIT = 5,			/* the caller runs on each CPU in turn */
 };
 
 /*
@@ -48,11 +48,13 @@ static inline void umb_fence_light(void)
  * memory barrier at some moment between call and return, or was not running
  * then. It is itself a full memory barrier on entry and on return.
  * => Any thread, registered or not; callers at the same time share fences.
- * => May block, for microseconds in the expedited modes and for tens of
- *    milliseconds in global mode. Waits for no read-side critical section, so
- *    it may be called inside one. Not for signal handlers.
+ * => May block, for microseconds in the expedited modes, for tens of
+ *    milliseconds in global mode, for as long as it takes the scheduler to run
+ *    the threads, or the caller on each CPU, in the others. Waits for no read-side
+ *    critical section, so it may be called inside one. Not for signal handlers.
  * => Never fails: where a mode stops working it goes on with the next one.
- *    Aborts, with a line on stderr, only when no mode is left.
+ *    Aborts, with a line on stderr, only where membarrier, signals and the
+ *    choice of CPUs are all refused.
  */
 void umb_fence_heavy(void);
 
@@ -84,6 +86,23 @@ const char *umb_fence_mode_name(enum umb_fence_mode mode);
  *    have it; -EBUSY: too late. On error the mode stays as it was.
  */
 int umb_fence_select(enum umb_fence_mode mode);
+
+/*
+ * The signal that the signal mode sends: SIGURG, unless the environment or the
+ * program chose another. For threads that block signals but may leave this one
+ * open: one that blocks it is reached by a visit, at a higher cost.
+ */
+int umb_fence_signal(void);
+
+/*
+ * Use this signal instead: SIGURG, SIGUSR1, SIGUSR2, SIGWINCH, SIGIO or a
+ * real-time signal of the C library's range.
+ * => While at most one thread is registered.
+ * => 0; -EINVAL: not one of those; -EBUSY: too late, or the handler had to be
+ *    put in its place too often before; -EPERM and the like: a sandbox has
+ *    refused it. On error the signal stays as it was.
+ */
+int umb_fence_set_signal(int signal);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
 
 #include "fence/combine.h"
 #include "sys/sys.h"
+#include "thread/hold.h"
 
 /*
  * A caller needs the turn after the newest that it sees started. It sees
@@ -71,7 +72,7 @@ static void follow(struct umbi_combine *c, uint32_t word, unsigned int *spins)
 	 * Orders the follower's count before the kernel's look at the word.
 	 */
 	__atomic_fetch_add(&c->followers, 1, __ATOMIC_SEQ_CST);
-	umbi_futex_wait(&c->word, word);
+	umbi_sleep(&c->word, word, UMBI_FOREVER);
 	__atomic_fetch_sub(&c->followers, 1, __ATOMIC_RELAXED);
 }
 

@@ -34,23 +34,6 @@ static inline int umbi_reached(unsigned long counter, unsigned long target)
 	return (long) (counter - target) >= 0;
 }
 
-static inline void umbi_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__ARM_ARCH_7A__)
-	__asm__ __volatile__ ("yield" : : : "memory");
-#else
-	__asm__ __volatile__ ("" : : : "memory");
-#endif
-}
-
-/* The compiler's and the machine's full fence. Callers label it. */
-static inline void umbi_fence_full(void)
-{
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
 #pragma GCC visibility pop
 
 #endif /* UMBI_COMBINE_H */

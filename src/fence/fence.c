@@ -4,20 +4,17 @@
  * The heavy half: which backend, and what happens when it fails.
  *
  * A step down is safe at any moment because the light half is the same in
- * every mode. Backends are run, and stepped down from, by the leader of a
- * combined turn; they are chosen under the lock.
+ * every mode. Backends are made ready, and chosen, under the lock; they are run,
+ * and stepped down from, by the leader of a combined turn and by that of a
+ * grace period, each for a scope of its own.
  */
 
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "fence/backend.h"
 #include "fence/combine.h"
-#include "sys/sys.h"
-#include "thread/thread.h"
+#include "fence/fence.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define TRIES		3	/* of a backend that reports a passing failure */
@@ -35,6 +32,8 @@ static const struct umbi_fence_ops *const backends[] = {
 	&umbi_fence_private_expedited,
 	&umbi_fence_global_expedited,
 	&umbi_fence_global,
+	&umbi_fence_signal,
+	&umbi_fence_visit,
 };
 #define NONE	((int) ARRAY_SIZE(backends))
 
@@ -43,20 +42,44 @@ static struct umbi_lock choice;
 static int chosen = -1;			/* index of the backend in use */
 static unsigned int prepared;		/* a bit a backend */
 
+static int sandboxed;			/* at load: system calls may be deadly */
+
+/* For umbi_survives(), which passes no argument: it is called under the lock. */
+static int tried;
+
+static int try_it(void)
+{
+	const struct umbi_fence_ops *b = backends[tried];
+	int ret = b->prepare();
+
+	/* Those that look at threads need locks, which others may hold. */
+	return ret || b->one_by_one ? ret : b->run(UMBI_EVERYBODY);
+}
+
+/* Under the lock. */
 static int prepare(int i)
 {
-	int ret;
+	int ret = 0;
 
 	if (__atomic_load_n(&prepared, __ATOMIC_RELAXED) & 1U << i)
 		return 0;
-	ret = backends[i]->prepare();
+	tried = i;
+	if (backends[i]->risky && sandboxed && !umbi_survives(try_it))
+		ret = -EPERM;
+	if (!ret)
+		ret = backends[i]->prepare();
 	if (!ret)
 		__atomic_fetch_or(&prepared, 1U << i, __ATOMIC_RELAXED);
+	/* Signals need visits, or to know that there are none. */
+	if (!ret && backends[i] == &umbi_fence_signal)
+		prepare(i + 1);
 	return ret;
 }
 
-static int first_usable(int i)
+static int first_usable(void)
 {
+	int i = 0;
+
 	while (i < NONE && prepare(i))
 		i++;
 	return i;
@@ -71,37 +94,17 @@ static int backend_of(enum umb_fence_mode mode)
 	return i;
 }
 
-static void complain(const char *value, const char *why)
-{
-	char shown[32];
-	size_t i = 0;
-
-	/* One line, whatever stands there. */
-	for (; value[i] && i < sizeof shown - 1; i++)
-		shown[i] = value[i] > ' ' && value[i] < 0x7F ? value[i] : '?';
-	shown[i] = 0;
-	umbi_say("URCU_MEMBARRIER_MODE=", shown, ": ", why,
-		 "; valid: private-expedited, global-expedited, global",
-		 "; choosing by itself", NULL);
-}
-
 /* What the environment asks for, or the best there is. */
 static int from_environment(void)
 {
-	const char *value = secure_getenv("URCU_MEMBARRIER_MODE");
+	int i = backend_of(umbi_environment_mode());
 
-	if (!value || !*value)
-		return first_usable(0);
-	for (int i = 0; i < NONE; i++) {
-		if (strcmp(value, mode_names[backends[i]->mode]))
-			continue;
-		if (!prepare(i))
-			return i;
-		complain(value, "not available on this machine");
-		return first_usable(0);
-	}
-	complain(value, "unknown mode");
-	return first_usable(0);
+	if (i == NONE)
+		return first_usable();
+	if (!prepare(i))
+		return i;
+	umbi_environment_refused();
+	return first_usable();
 }
 
 /* Index of the backend in use; chosen at load, or by whoever needs it first. */
@@ -112,8 +115,11 @@ static int current(void)
 	if (i >= 0)
 		return i;
 	umbi_lock(&choice);
-	if (chosen < 0)
+	if (chosen < 0) {
+		sandboxed = umbi_sandboxed();
+		umbi_environment_signal();
 		__atomic_store_n(&chosen, from_environment(), __ATOMIC_RELAXED);
+	}
 	i = chosen;
 	umbi_unlock(&choice);
 	return i;
@@ -128,17 +134,51 @@ static __attribute__((constructor)) void choose(void)
 	current();
 }
 
-static int passing(int error)
+static int ready(int i)
 {
-	return error == -ENOMEM || error == -EAGAIN || error == -EINTR;
+	int ret;
+
+	if (__atomic_load_n(&prepared, __ATOMIC_RELAXED) & 1U << i)
+		return 0;
+	umbi_lock(&choice);
+	ret = prepare(i);
+	umbi_unlock(&choice);
+	return ret;
 }
 
-static int run_backend(int i)
+static int passing(int error)
 {
-	int ret = prepare(i);
+	return error == -ENOMEM || error == -EAGAIN || error == -EINTR
+		|| error == -EXDEV;
+}
+
+static int run_once(int i, enum umbi_scope scope)
+{
+	int ret;
+
+	/*
+	 * fence FENCE.call, full. Pairs: KERNEL.barrier (full), HOLD.pass (full).
+	 * Orders the caller's accesses before those barriers.
+	 * Without: the kernel returns at once, with no barrier, when the caller
+	 * is the only user of its memory map or one CPU is online.
+	 */
+	umbi_fence_full();
+	ret = backends[i]->run(scope);
+	/*
+	 * fence FENCE.return, full. Pairs: KERNEL.barrier (full), HOLD.pass (full).
+	 * Orders those barriers before the caller's later accesses.
+	 * Without: as for FENCE.call.
+	 */
+	umbi_fence_full();
+	return ret;
+}
+
+static int run_backend(int i, enum umbi_scope scope)
+{
+	int ret = ready(i);
 
 	for (int n = 0; n < TRIES && !ret; n++) {
-		ret = backends[i]->run();
+		ret = run_once(i, scope);
 		if (!ret)
 			return 0;
 		if (ret == -EPERM && !backends[i]->prepare())
@@ -149,24 +189,58 @@ static int run_backend(int i)
 	return ret ? ret : -EPERM;
 }
 
+/* For good, unless somebody else has made the step. */
+static void step(int from, int to)
+{
+	__atomic_compare_exchange_n(&chosen, &from, to, 0, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+}
+
+/* Down the list, and before the end once more from its top. */
+static void run(enum umbi_scope scope)
+{
+	int first = current(), failed = first == NONE;
+
+	for (int n = 0; n < NONE; n++) {
+		int i = (first + n) % NONE, ret = run_backend(i, scope);
+
+		if (!ret) {
+			if (failed)
+				step(first, i);
+			return;
+		}
+		failed |= i == first && !passing(ret);
+	}
+	umbi_die("no way to fence the other threads is left: membarrier(2), "
+		 "signals and the choice of CPUs are all refused", NULL);
+}
+
 static void run_turn(unsigned long g)
 {
 	(void) g;
-	for (int i = current(); i < NONE; i++) {
-		int ret = run_backend(i);
-
-		if (!ret)
-			return;
-		if (!passing(ret) && i == current())
-			__atomic_store_n(&chosen, i + 1, __ATOMIC_RELAXED);
-	}
-	umbi_die("no way to fence the other threads is left: membarrier(2) is ",
-		 "refused in every mode", NULL);
+	run(UMBI_EVERYBODY);
 }
 
 void umb_fence_heavy(void)
 {
 	umbi_combine(&turn, run_turn, SPINS);
+}
+
+void umbi_fence_online(void)
+{
+	int i = current();
+
+	if (i < NONE && backends[i]->one_by_one)
+		run(UMBI_ONLINE);
+	else
+		umbi_combine(&turn, run_turn, SPINS);
+}
+
+int umbi_fence_is_slow(void)
+{
+	int i = current();
+
+	return i < NONE && backends[i]->mode >= UMB_FENCE_GLOBAL;
 }
 
 void umb_fence_register_thread(void)
@@ -190,20 +264,41 @@ const char *umb_fence_mode_name(enum umb_fence_mode mode)
 
 int umb_fence_select(enum umb_fence_mode mode)
 {
-	int i = backend_of(mode), ret = 0;
+	int i = backend_of(mode), ret;
 
-	if (!umb_fence_mode_name(mode))
-		return -EINVAL;
 	if (i == NONE)
+		return -EINVAL;
+	current();
+	if (umbi_thread_count() > 1)
+		return -EBUSY;
+	ret = ready(i);
+	if (ret)
 		return -ENOTSUP;
+	__atomic_store_n(&chosen, i, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int umb_fence_signal(void)
+{
+	current();
+	return umbi_handler_signal();
+}
+
+int umb_fence_set_signal(int signal)
+{
+	int ret = 0;
+
+	if (!umbi_handler_fits(signal))
+		return -EINVAL;
 	current();
 	if (umbi_thread_count() > 1)
 		return -EBUSY;
 	umbi_lock(&choice);
-	if (prepare(i))
-		ret = -ENOTSUP;
-	else
-		__atomic_store_n(&chosen, i, __ATOMIC_RELAXED);
+	/* Whoever fences now must not send it before it is handled. */
+	if (prepared & 1U << backend_of(UMB_FENCE_SIGNAL))
+		ret = umbi_handler_install(signal);
+	if (!ret)
+		umbi_handler_choose(signal);
 	umbi_unlock(&choice);
 	return ret;
 }

@@ -29,6 +29,7 @@
  */
 
 #include "fence/combine.h"
+#include "fence/fence.h"
 #include "rcu/gp.h"
 #include "sys/sys.h"
 #include "thread/hold.h"
@@ -42,6 +43,9 @@
 #define SPINS_READERS	100
 /* Looks at a grace period that somebody else runs, before a follower sleeps. */
 #define SPINS_FOLLOWER	0
+
+/* How long the updater sleeps on readers before it pays for a slow fence. */
+#define UNFENCED_NS	10000000
 
 /*
  * Where stores are not reordered and loads are not delayed past later stores,
@@ -156,8 +160,8 @@ static unsigned long hold_readers(unsigned long word)
 		if (!holds(c, word))
 			continue;
 		if (!held++)
-			umbi_hold_open();
-		umbi_hold_add(reader);
+			umbi_hold_open(&umbi_hold_sections);
+		umbi_hold_add(&umbi_hold_sections, &reader->waiting, 0);
 		umbi_hold_armed(reader, c);
 	}
 	umbi_unlock(&umbi_registry.lock);
@@ -176,11 +180,11 @@ static int all_armed(unsigned long word)
 	for (struct umbi_scan s = umbi_scan(); (reader = umbi_scan_next(&s)); ) {
 		unsigned long c;
 
-		if (!umbi_held(reader))
+		if (!umbi_held(&umbi_hold_sections, &reader->waiting))
 			continue;
 		c = counter_of(reader);
 		if (!holds(c, word))
-			umbi_hold_drop(reader);
+			umbi_hold_drop(&umbi_hold_sections, &reader->waiting);
 		else if (!umbi_hold_armed(reader, c))
 			all = 0;
 	}
@@ -188,17 +192,25 @@ static int all_armed(unsigned long word)
 	return all;
 }
 
+/*
+ * A flag or bit that is set without a fence is seen but for an accident: the
+ * reader was just leaving. Where fences are slow we sleep on that for a while.
+ */
 static void sleep_on_readers(unsigned long word)
 {
+	umbi_hold_close(&umbi_hold_sections);
+	if (umbi_fence_is_slow()
+	    && umbi_hold_wait(&umbi_hold_sections, 0, UNFENCED_NS))
+		return;
 	do
 		/*
 		 * fence GP.before-sleep, heavy. Pairs: RD.left (light).
 		 * Orders the flags before the second look at the counters.
 		 * Without: the updater sleeps on a section that is over.
 		 */
-		umb_fence_heavy();
+		umbi_fence_online();
 	while (!all_armed(word));
-	umbi_hold_wait();
+	umbi_hold_wait(&umbi_hold_sections, 0, UMBI_FOREVER);
 }
 
 static void run_grace_period(unsigned long g)
@@ -214,7 +226,7 @@ static void run_grace_period(unsigned long g)
 	 * Without: a section that saw the removed element can carry the new
 	 * number, or be invisible to the scan.
 	 */
-	umb_fence_heavy();
+	umbi_fence_online();
 	/* Relaxed: readers need no order from it, see above. */
 	__atomic_store_n(&urcu_membarrier_gp.word, word, __ATOMIC_RELAXED);
 	if (hold_readers(word))
@@ -226,7 +238,7 @@ static void run_grace_period(unsigned long g)
 	 * On TSO machines nothing moves a load past a later store.
 	 */
 	if (!MACHINE_IS_TSO)
-		umb_fence_heavy();
+		umbi_fence_online();
 }
 
 void umbi_gp_synchronize(void)

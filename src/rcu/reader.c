@@ -80,7 +80,7 @@ static int go_online(unsigned long depth)
 
 	replace(URCU_MEMBARRIER_OFFLINE, URCU_MEMBARRIER_ENTERING);
 	/*
-	 * fence RD.online, full. Pairs: GP.scan (acquire).
+	 * fence RD.online, full. Pairs: GP.scan (acquire), FENCE.offline (acquire).
 	 * Orders ENTERING before the loads of all later sections.
 	 * Without: an updater takes the thread for offline while it reads.
 	 */
@@ -139,7 +139,7 @@ void urcu_membarrier_read_unlock_slow(void)
 	/* Atomic: the updater may be about to set it. Relaxed: just a wish. */
 	__atomic_fetch_and(&urcu_membarrier_reader.ctr, ~URCU_MEMBARRIER_SLOW,
 			   __ATOMIC_RELAXED);
-	umbi_hold_drop(&urcu_membarrier_reader);
+	umbi_hold_drop(&umbi_hold_sections, &urcu_membarrier_reader.waiting);
 	if (waiting() & UMBI_WAITING_EXIT)
 		umbi_thread_unregister();
 }
@@ -149,7 +149,7 @@ void urcu_membarrier_thread_offline(void)
 	unsigned long c = counter();
 
 	/*
-	 * access RD.offline, release. Pairs: GP.scan (acquire).
+	 * access RD.offline, release. Pairs: GP.scan (acquire), FENCE.offline (acquire).
 	 * Orders the sections before the counter says offline.
 	 * Without: an updater frees under a section that still reads.
 	 */
@@ -192,7 +192,7 @@ void urcu_membarrier_synchronize_rcu(void)
 	if (in_section(counter()))
 		umbi_die("synchronize_rcu: inside a read-side critical section "
 			 "it would wait for itself", NULL);
-	/* While it waits, this thread shall not keep others from GP.elide. */
+	/* While it waits, this thread shall not keep others from GP.scan. */
 	urcu_membarrier_thread_offline();
 	umbi_gp_synchronize();
 }

@@ -2,25 +2,32 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/posix_types.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sys/sys.h"
 
-/*
- * 32-bit machines with 64-bit time only have futex_time64; without a timeout
- * the two are the same.
- */
-#ifndef __NR_futex
+#define NS_PER_S	1000000000
+
+/* The kernel's timespec: 32-bit machines with 64-bit time have futex_time64 only. */
+#ifdef __NR_futex
+typedef __kernel_long_t seconds;
+#else
 # define __NR_futex	__NR_futex_time64
+typedef long long seconds;
 #endif
 
-void umbi_futex_wait(uint32_t *word, uint32_t value)
+void umbi_futex_wait(uint32_t *word, uint32_t value, uint64_t ns)
 {
+	struct { seconds s, ns; } limit = {
+		(seconds) (ns / NS_PER_S), (seconds) (ns % NS_PER_S),
+	};
 	int saved = errno;
 
-	syscall(__NR_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+	syscall(__NR_futex, word, FUTEX_WAIT_PRIVATE, value,
+		ns == UMBI_FOREVER ? NULL : &limit, NULL, 0);
 	errno = saved;
 }
 

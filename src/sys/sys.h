@@ -3,7 +3,8 @@
 #define UMBI_SYS_H
 
 /*
- * The system calls, and nothing that needs to know what they are for. All
+ * The machine and the system calls, and nothing that needs to know what they are
+ * for. All
  * leave errno alone and are safe in signal handlers; those that can fail
  * return a negative errno.
  */
@@ -22,11 +23,32 @@
 #define UMBI_MEMBARRIER_PRIVATE_EXPEDITED		(1 << 3)
 #define UMBI_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED	(1 << 4)
 
+static inline void umbi_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__ARM_ARCH_7A__)
+	__asm__ __volatile__ ("yield" : : : "memory");
+#else
+	__asm__ __volatile__ ("" : : : "memory");
+#endif
+}
+
+/* The compiler's and the machine's full fence. Callers label it. */
+static inline void umbi_fence_full(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 /* membarrier(2). Its own barriers are conditional: see FENCE.call. */
 int umbi_membarrier(int cmd);
 
-/* Sleep while *word == value. Returns on a wake, on a signal, or for nothing. */
-void umbi_futex_wait(uint32_t *word, uint32_t value);
+/*
+ * Sleep while *word == value, at most that long. Returns on a wake, on a signal,
+ * or for nothing.
+ */
+#define UMBI_FOREVER	UINT64_MAX
+void umbi_futex_wait(uint32_t *word, uint32_t value, uint64_t ns);
 /* Wake at most n sleepers. The word may be gone: its address is all we use. */
 void umbi_futex_wake(uint32_t *word, int n);
 
@@ -45,7 +67,36 @@ void umbi_unlock(struct umbi_lock *lock);
 void *umbi_reserve(size_t bytes);
 int umbi_commit(void *range, size_t bytes);
 
+pid_t umbi_getpid(void);
 pid_t umbi_gettid(void);
+
+/* Nanoseconds of a clock that does not jump. */
+uint64_t umbi_now_ns(void);
+
+/* The calling thread's mask, the C library's own signals included. */
+void umbi_signal_mask(const sigset_t *new, sigset_t *old);
+int umbi_signal_blocked(int signal);
+int umbi_signal_action(int signal, const struct sigaction *new,
+		       struct sigaction *old);
+/* To one thread of this process. */
+int umbi_signal_send(uint32_t tid, int signal);
+
+/* A set of CPUs, as large as any kernel's. */
+#define UMBI_CPUS_MAX	8192
+#define UMBI_CPU_BITS	(8 * sizeof(unsigned long))
+struct umbi_cpus {
+	unsigned long bits[UMBI_CPUS_MAX / UMBI_CPU_BITS];
+};
+/* Those where a thread (0: this one) may run; and this one be made to run. */
+int umbi_cpus_get(uint32_t tid, struct umbi_cpus *cpus);
+int umbi_cpus_set(const struct umbi_cpus *cpus);
+/* The CPU that we were on a moment ago. */
+int umbi_cpu(void);
+
+/* May a policy forbid system calls? 1 also if there is no telling. */
+int umbi_sandboxed(void);
+/* Does this return 0, in a child that is thrown away? 0 also if there is none. */
+int umbi_survives(int (*act)(void));
 
 /* One line on stderr, in parts; NULL ends them. */
 void umbi_say(const char *part, ...) __attribute__((sentinel));

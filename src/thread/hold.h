@@ -2,31 +2,75 @@
 #ifndef UMBI_HOLD_H
 #define UMBI_HOLD_H
 
-/* How an updater sleeps until readers have left their sections. */
+/*
+ * How somebody sleeps until other threads have done something: an updater until
+ * readers have left their sections, a heavy fence until threads have passed a
+ * barrier. Each thread that is waited for carries the hold's flag in a word of
+ * its record.
+ */
 
+#include "sys/sys.h"
 #include "thread/thread.h"
 
 #pragma GCC visibility push(hidden)
 
+struct umbi_hold {
+	uint32_t outstanding;		/* flags, and 1 while they are set */
+	uint32_t flag;
+	uint32_t enough;		/* as few as the sleeper waits for */
+};
+
+/* In reader.waiting: the outermost section ends. */
+extern struct umbi_hold umbi_hold_sections;
 /*
- * The updater's side, one thread at a time; whatever names a reader under the
- * registry lock. Open; add each reader to sleep on; then fence heavily, and
- * look at each that is held: drop it if it has left, else ask whether its
- * unlock is armed; until all are. Then wait.
+ * In reader.asked: the thread passes a barrier. An entry for each scope, and
+ * the CPUs where those were that did.
  */
-void umbi_hold_open(void);
-void umbi_hold_add(umbi_reader *reader);
-int umbi_held(const umbi_reader *reader);
-void umbi_hold_wait(void);
+extern struct umbi_hold umbi_hold_barriers[UMBI_SCOPES];
+extern struct umbi_cpus umbi_answered_on[UMBI_SCOPES];
+/* Nonzero: getcpu(2), which that takes, is known to do no harm. */
+extern int umbi_answers_say_where;
+/* The signal that asks, for those who sleep in the library. */
+extern int umbi_barrier_signal;
+
+/*
+ * The sleeper's side, one thread at a time, and whatever names a record under
+ * the registry lock. Open, add threads, close, wait. Add sets more bits of the
+ * word, if asked to, and returns what was in it.
+ */
+void umbi_hold_open(struct umbi_hold *hold);
+uint32_t umbi_hold_add(struct umbi_hold *hold, uint32_t *word, uint32_t more);
+int umbi_held(const struct umbi_hold *hold, const uint32_t *word);
+
+void umbi_hold_close(struct umbi_hold *hold);
+
+/*
+ * Until no more than `enough` flags are left. Nonzero: it has come to that. Zero:
+ * the time was over first.
+ */
+int umbi_hold_spin(const struct umbi_hold *hold, uint32_t enough);
+int umbi_hold_wait(struct umbi_hold *hold, uint32_t enough, uint64_t ns);
+
+/* Either side: the thread need not be waited for any longer. */
+void umbi_hold_drop(struct umbi_hold *hold, uint32_t *word);
+
+/*
+ * The owner's side of the barriers: if asked to, pass one, and let go of all who
+ * asked. In signal handlers too.
+ */
+void umbi_hold_answer(umbi_reader *self);
+
+/*
+ * As umbi_futex_wait(). The sleeper may be asked for a barrier meanwhile, where
+ * no visit can replace its answer: if it blocks the signal, it looks now and then.
+ */
+void umbi_sleep(uint32_t *word, uint32_t value, uint64_t ns);
 
 /*
  * Will the outermost unlock of this reader, whose counter was c and in a
  * section, take the slow path? If not, make it so: a heavy fence will tell.
  */
 int umbi_hold_armed(umbi_reader *reader, unsigned long c);
-
-/* Either side: this reader need not be waited for any longer. */
-void umbi_hold_drop(umbi_reader *reader);
 
 #pragma GCC visibility pop
 

@@ -3,6 +3,7 @@
 
 #define SLOTS_MAX	((size_t) 1 << 18)	/* 2 MiB of address space */
 #define SLOTS_FIRST	((size_t) 512)
+#define SLOTS_BREATH	((size_t) 64)
 #define OVERFLOWED	(~0UL)			/* reader.index in the list */
 
 struct umbi_registry umbi_registry;
@@ -54,4 +55,15 @@ void umbi_registry_remove(umbi_reader *reader)
 		at = &(*at)->next;
 	*at = reader->next;
 	reg->overflowed--;
+}
+
+void umbi_scan_breathe(struct umbi_scan *s)
+{
+	/* The list has no place to come back to. */
+	if (s->overflow || !s->left || s->left % SLOTS_BREATH)
+		return;
+	umbi_unlock(&umbi_registry.lock);
+	umbi_lock(&umbi_registry.lock);
+	if (s->left > umbi_registry.used)
+		s->left = umbi_registry.used;
 }

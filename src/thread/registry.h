@@ -31,25 +31,34 @@ void umbi_registry_remove(umbi_reader *reader);
 
 /* for (struct umbi_scan s = umbi_scan(); (r = umbi_scan_next(&s)); ) */
 struct umbi_scan {
-	size_t index;
-	umbi_reader *overflow;
+	umbi_reader *overflow;		/* first */
+	size_t left;			/* then the slots, downwards */
 };
 
 static inline struct umbi_scan umbi_scan(void)
 {
-	return (struct umbi_scan) { 0, umbi_registry.overflow };
+	return (struct umbi_scan) {
+		umbi_registry.overflow, umbi_registry.used
+	};
 }
 
 static inline umbi_reader *umbi_scan_next(struct umbi_scan *s)
 {
 	umbi_reader *reader = s->overflow;
 
-	if (s->index < umbi_registry.used)
-		return umbi_registry.slots[s->index++];
-	if (reader)
+	if (reader) {
 		s->overflow = reader->next;
-	return reader;
+		return reader;
+	}
+	return s->left ? umbi_registry.slots[--s->left] : NULL;
 }
+
+/*
+ * Between two records of a long scan: let others at the lock now and then.
+ * Whoever stays in the registry from begin to end is come by, some of them
+ * twice: what a removal moves into a hole below us stood above.
+ */
+void umbi_scan_breathe(struct umbi_scan *s);
 
 #pragma GCC visibility pop
 

@@ -98,6 +98,7 @@ void umbi_thread_register(enum umbi_register how)
 		settle(self);
 	if (!self->registered) {	/* a handler may have been faster */
 		self->tid = (uint32_t) umbi_gettid();
+		self->pid = (uint32_t) umbi_getpid();
 		if (!lasts)
 			__atomic_fetch_or(&self->waiting, UMBI_WAITING_EXIT,
 					  __ATOMIC_RELAXED);
@@ -132,7 +133,8 @@ void umbi_thread_unregister(void)
 	 */
 	umbi_unlock(&umbi_registry.lock);
 	/* Out of the registry, nobody can hold on it anew. */
-	umbi_hold_drop(self);
+	umbi_hold_drop(&umbi_hold_sections, &self->waiting);
+	umbi_hold_answer(self);
 }
 
 size_t umbi_thread_count(void)
@@ -169,8 +171,20 @@ static void create_exit_key(void)
 			pthread_key_delete(key);
 }
 
+/* In the child, whoever forked is the same thread by other numbers. */
+static void after_fork(void)
+{
+	umbi_reader *self = &urcu_membarrier_reader;
+
+	self->tid = (uint32_t) umbi_gettid();
+	self->pid = (uint32_t) umbi_getpid();
+	/* Who asked is not here, and pending signals are not inherited. */
+	__atomic_store_n(&self->asked, 0, __ATOMIC_RELAXED);
+}
+
 static __attribute__((constructor)) void at_load(void)
 {
 	create_exit_key();
+	pthread_atfork(NULL, NULL, after_fork);
 	umbi_copies_look();
 }

@@ -16,6 +16,22 @@ typedef struct urcu_membarrier_reader umbi_reader;
 #define UMBI_WAITING_UPDATER	1U	/* the updater's hold, see hold.h */
 #define UMBI_WAITING_EXIT	2U	/* the record leaves with the section */
 
+/*
+ * Whom a heavy fence is for. A thread that is offline when an updater looks,
+ * after a full fence, sees in its later sections what was stored before: the
+ * grace-period engine need not interrupt it.
+ */
+enum umbi_scope {
+	UMBI_EVERYBODY,		/* all registered threads */
+	UMBI_ONLINE,		/* those that may be in a section */
+	UMBI_SCOPES,
+};
+
+/* reader.asked: who waits for a barrier of this thread, see hold.h. */
+#define UMBI_ASKED_EVERYBODY	1U
+#define UMBI_ASKED_ONLINE	2U
+#define UMBI_ASKED_BY_SIGNAL	4U	/* and the signal is on its way */
+
 /* reader.flags, the owner's. */
 #define UMBI_EXIT_ARMED		1U	/* the exit hook will run */
 #define UMBI_EXITING		2U	/* it has run */

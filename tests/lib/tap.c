@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +10,26 @@
 #include "urcu-membarrier/fence.h"
 
 static unsigned int results, failures;
+
+static void bail_out_unless_blocked(void)
+{
+	sigset_t mask;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	if (!getenv("UMB_TEST_BLOCKED") || sigismember(&mask, SIGURG))
+		return;
+	puts("Bail out! SIGURG is not blocked");
+	exit(1);
+}
+
+static void unblock(int signal)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
 
 void tap_begin(void)
 {
@@ -20,6 +42,8 @@ void tap_begin(void)
 		       mode ? mode : "none", wanted);
 		exit(1);
 	}
+	bail_out_unless_blocked();
+	unblock(SIGALRM);
 }
 
 static void result(const char *verdict, const char *format, va_list args,

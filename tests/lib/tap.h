@@ -12,8 +12,9 @@ extern "C" {
 #endif
 
 /*
- * Bails out if UMB_TEST_MODE names a fence mode that is not the one in use, so
- * that no run under a forced mode passes in another one.
+ * Bails out if UMB_TEST_MODE names a fence mode that is not the one in use, or
+ * UMB_TEST_BLOCKED is set and signals are not blocked, so that no run under a
+ * forced mode passes in another one. Unblocks SIGALRM: a limit must end a test.
  */
 void tap_begin(void);
 

@@ -21,6 +21,7 @@
 
 #include "fence/combine.h"
 #include "tests/lib/count.h"
+#include "sys/sys.h"
 #include "tests/lib/tap.h"
 #define URCU_API_MAP
 #include "urcu/urcu-membarrier.h"
@@ -313,6 +314,21 @@ static void test_idle(struct plan plan, unsigned long each, const char *what)
 	       c.sigprocmask);
 }
 
+/*
+ * Fences before a sleep on readers. Where fences are slow it first sleeps for
+ * 10 ms without one, and they are late only if the machine is busy.
+ */
+static int sleeps_dear(void)
+{
+	return umb_fence_mode() >= UMB_FENCE_GLOBAL;
+}
+
+static int within(unsigned long n, unsigned long fixed, unsigned long sleeps)
+{
+	return n <= fixed + sleeps
+		&& n >= fixed + (sleeps_dear() ? 0 : sleeps);
+}
+
 static void test_held(int readers, const char *what)
 {
 	struct plan plan = { .repeat = tap_scale(20, 3), .threads = readers };
@@ -320,10 +336,13 @@ static void test_held(int readers, const char *what)
 
 	if (measure(prepare_holders, held_grace_periods, plan, what, &c))
 		return;
-	tap_ok(c.membarrier == plan.repeat * (PER_GP + 1),
-	       "%s: one more membarrier a sleep, %lu in %lu grace periods",
-	       what, c.membarrier, plan.repeat);
-	tap_ok(c.futex_wait == plan.repeat && c.futex_wake == plan.repeat,
+	tap_ok(within(c.membarrier, plan.repeat * PER_GP, plan.repeat),
+	       "%s: %s one more membarrier a sleep, %lu in %lu grace periods",
+	       what, sleeps_dear() ? "at most" : "just", c.membarrier,
+	       plan.repeat);
+	/* A sleep that ends without a wake is followed by another one. */
+	tap_ok(c.futex_wait >= plan.repeat && c.futex_wake == plan.repeat
+	       && c.futex_wait <= plan.repeat * (sleeps_dear() ? 2 : 1),
 	       "%s: it sleeps once (%lu) and is woken once (%lu)", what,
 	       c.futex_wait, c.futex_wake);
 }
@@ -337,11 +356,11 @@ static void test_crowd(void)
 	if (measure(prepare_reader, crowded_grace_period, plan, what, &c))
 		return;
 	/* The one that they found, with its sleep, and at most two for them. */
-	tap_ok(c.membarrier >= PER_GP + 1 + PER_GP
-	       && c.membarrier <= PER_GP + 1 + 2 * PER_GP,
+	tap_ok(within(c.membarrier, 2 * PER_GP, 1)
+	       || within(c.membarrier, 3 * PER_GP, 1),
 	       "%s: at most two for all of them (%lu membarriers)", what,
 	       c.membarrier);
-	tap_ok(c.membarrier == PER_GP + 1 + PER_GP,
+	tap_ok(within(c.membarrier, 2 * PER_GP, 1),
 	       "%s: one, when all were there before it began", what);
 }
 
@@ -485,21 +504,23 @@ int main(void)
 
 	tap_begin();
 	repeat = tap_scale(100, 5);
+	/* In all modes: no membarrier, no signal, no visit. */
+	test_idle((struct plan) { repeat, READERS, 1, 1 }, 0,
+		  "readers offline");
+	test_idle((struct plan) { repeat, READERS, 0, 0 }, 0,
+		  "threads that never registered");
 	if (umb_fence_mode() <= UMB_FENCE_GLOBAL) {
 		test_idle((struct plan) { repeat, 1, 0, 1 }, PER_GP,
 			  "one idle reader");
 		test_idle((struct plan) { repeat, READERS, 0, 1 }, PER_GP,
 			  "several idle readers");
-		test_idle((struct plan) { repeat, READERS, 1, 1 }, 0,
-			  "readers offline");
-		test_idle((struct plan) { repeat, READERS, 0, 0 }, 0,
-			  "threads that never registered");
 		test_held(1, "a reader that holds");
 		test_held(READERS, "readers that hold");
 		test_crowd();
 		test_fences();
 	} else {
-		tap_skip("this mode needs no membarrier", "system calls");
+		tap_skip("no membarrier in this mode, and the other ways have "
+			 "no fixed number of calls", "fences' system calls");
 	}
 	/* A wakeup that is lost shall end the test, not stop it. */
 	alarm(COUNT_SECONDS);

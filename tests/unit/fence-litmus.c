@@ -23,6 +23,7 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@
 
 #include "tests/lib/tap.h"
 #include "urcu-membarrier/fence.h"
+#include "urcu/urcu-membarrier.h"
 
 #define STEPS_MAX	(1U << 20)
 #define CLUTTER_BYTES	(64UL << 20)
@@ -41,6 +43,7 @@
 #define LINE		64
 #define CELL_MS		120
 #define HEIR_MS		20
+#define STAY		16	/* steps between two registrations */
 #define TRAP_TRIES	8
 #define TRAP_ARGUMENT	"stale-mark"
 
@@ -64,6 +67,8 @@ struct setting {
 	int hog_beside;		/* one that spins on thread 0's CPU */
 	int callers;		/* threads that call heavy fences, anywhere */
 	int heirs;		/* thread 0 takes the place of one that exits */
+	int blocks;		/* thread 0 takes no signals */
+	int comes_and_goes;	/* thread 0 leaves the registry now and then */
 };
 
 static const struct setting settings[] = {
@@ -79,6 +84,8 @@ static const struct setting settings[] = {
 	 * not for the next thread of the same process (Linux 6.18).
 	 */
 	{ .name = "where a thread has just exited", .heirs = 1 },
+	{ .name = "with signals blocked", .blocks = 1 },
+	{ .name = "registering again and again", .comes_and_goes = 1 },
 };
 #define SETTINGS	(sizeof settings / sizeof settings[0])
 #define APART		(&settings[0])
@@ -88,6 +95,8 @@ struct side {
 	int cpu;
 	int naps;
 	int heirs;
+	int blocks;
+	int comes_and_goes;
 	pthread_t elder, heir;
 	enum kind kind;
 	enum shape shape;
@@ -192,12 +201,20 @@ static void step(struct side *s, unsigned int i)
 static void *run_side(void *arg)
 {
 	struct side *s = arg;
+	sigset_t all;
 
+	sigfillset(&all);
+	if (s->blocks)
+		pthread_sigmask(SIG_SETMASK, &all, NULL);
 	umb_fence_register_thread();
 	__atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&ready, __ATOMIC_RELAXED) < 2)
 		sched_yield();
 	while (s->steps < STEPS_MAX && !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		if (s->comes_and_goes && s->steps % STAY == 0) {
+			urcu_membarrier_unregister_thread();
+			umb_fence_register_thread();
+		}
 		disturb(s);
 		step(s, s->steps + 1);
 		s->steps++;
@@ -308,7 +325,8 @@ static void run_once(const struct setting *set, enum shape shape,
 {
 	struct side s[2] = {
 		{ .kind = a, .cpu = cpus[0], .naps = set->naps,
-		  .heirs = set->heirs },
+		  .heirs = set->heirs, .blocks = set->blocks,
+		  .comes_and_goes = set->comes_and_goes },
 		{ .kind = b, .cpu = cpus[!set->together] },
 	};
 	pthread_t thread[2];

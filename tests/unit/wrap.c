@@ -117,7 +117,7 @@ static int free_periods;
 
 static int held(void)
 {
-	return umbi_held(&urcu_membarrier_reader);
+	return umbi_held(&umbi_hold_sections, &urcu_membarrier_reader.waiting);
 }
 
 static void run_while_stopped(void)

@@ -58,12 +58,17 @@ struct urcu_membarrier_gp {
 struct urcu_membarrier_reader {
 	unsigned long ctr;		/* the owner writes */
 	uint32_t waiting;		/* who wants to hear of the unlock */
-	uint32_t registered;		/* the rest is the library's own */
+	uint32_t asked;			/* the rest is the library's own */
+	uint32_t registered;
 	uint32_t flags;
 	uint32_t tid;
+	uint32_t heard;
+	uint32_t levels;
+	uint32_t pid;
 	unsigned long index;
 	struct urcu_membarrier_reader *next;
-	unsigned long reserved[(128 - 24) / sizeof(unsigned long) - 2];
+	const void *delivery, *frame;
+	unsigned long reserved[(128 - 40) / sizeof(unsigned long) - 4];
 } __attribute__((aligned(URCU_MEMBARRIER_READER_ALIGN)));
 
 extern struct urcu_membarrier_gp urcu_membarrier_gp;

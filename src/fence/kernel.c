@@ -2,12 +2,13 @@
 
 /*
  * The backends on membarrier(2): the system call with three sets of commands.
+ * They interrupt CPUs, and only those that run somebody: no scope makes them
+ * cheaper.
  */
 
 #include <errno.h>
 
 #include "fence/backend.h"
-#include "fence/combine.h"
 #include "sys/sys.h"
 
 static int supported(int cmd)
@@ -19,27 +20,6 @@ static int supported(int cmd)
 	return mask & cmd ? 0 : -ENOTSUP;
 }
 
-static int call(int cmd)
-{
-	int ret;
-
-	/*
-	 * fence FENCE.call, full. Pairs: KERNEL.barrier (full).
-	 * Orders the caller's accesses before those barriers.
-	 * Without: the kernel returns at once, with no barrier, when the caller
-	 * is the only user of its memory map or one CPU is online.
-	 */
-	umbi_fence_full();
-	ret = umbi_membarrier(cmd);
-	/*
-	 * fence FENCE.return, full. Pairs: KERNEL.barrier (full).
-	 * Orders those barriers before the caller's later accesses.
-	 * Without: as for FENCE.call.
-	 */
-	umbi_fence_full();
-	return ret < 0 ? ret : 0;
-}
-
 static int private_expedited_prepare(void)
 {
 	int ret = supported(UMBI_MEMBARRIER_PRIVATE_EXPEDITED);
@@ -48,13 +28,15 @@ static int private_expedited_prepare(void)
 		: umbi_membarrier(UMBI_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED);
 }
 
-static int private_expedited_run(void)
+static int private_expedited_run(enum umbi_scope scope)
 {
-	return call(UMBI_MEMBARRIER_PRIVATE_EXPEDITED);
+	(void) scope;
+	return umbi_membarrier(UMBI_MEMBARRIER_PRIVATE_EXPEDITED);
 }
 
 const struct umbi_fence_ops umbi_fence_private_expedited = {
 	.mode = UMB_FENCE_PRIVATE_EXPEDITED,
+	.risky = 1,
 	.prepare = private_expedited_prepare,
 	.run = private_expedited_run,
 };
@@ -79,15 +61,17 @@ static int global_expedited_prepare(void)
 		: umbi_membarrier(UMBI_MEMBARRIER_REGISTER_GLOBAL_EXPEDITED);
 }
 
-static int global_expedited_run(void)
+static int global_expedited_run(enum umbi_scope scope)
 {
-	int ret = call(UMBI_MEMBARRIER_GLOBAL_EXPEDITED);
+	int ret = umbi_membarrier(UMBI_MEMBARRIER_GLOBAL_EXPEDITED);
 
-	return ret ? ret : call(UMBI_MEMBARRIER_PRIVATE_EXPEDITED);
+	(void) scope;
+	return ret ? ret : umbi_membarrier(UMBI_MEMBARRIER_PRIVATE_EXPEDITED);
 }
 
 const struct umbi_fence_ops umbi_fence_global_expedited = {
 	.mode = UMB_FENCE_GLOBAL_EXPEDITED,
+	.risky = 1,
 	.prepare = global_expedited_prepare,
 	.run = global_expedited_run,
 };
@@ -97,13 +81,15 @@ static int global_prepare(void)
 	return supported(UMBI_MEMBARRIER_GLOBAL);
 }
 
-static int global_run(void)
+static int global_run(enum umbi_scope scope)
 {
-	return call(UMBI_MEMBARRIER_GLOBAL);
+	(void) scope;
+	return umbi_membarrier(UMBI_MEMBARRIER_GLOBAL);
 }
 
 const struct umbi_fence_ops umbi_fence_global = {
 	.mode = UMB_FENCE_GLOBAL,
+	.risky = 1,
 	.prepare = global_prepare,
 	.run = global_run,
 };

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What the environment asks for. Not in set-uid programs; and what it asks in
+ * vain costs one line on stderr, and no more.
+ */
+
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+
+#include "fence/backend.h"
+
+#define MODE	"URCU_MEMBARRIER_MODE"
+#define SIGNAL	"URCU_MEMBARRIER_SIGNAL"
+
+static void complain(const char *variable, const char *why)
+{
+	const char *value = secure_getenv(variable);
+	char shown[32];
+	size_t i = 0;
+
+	/* One line, whatever stands there. */
+	for (; value[i] && i < sizeof shown - 1; i++)
+		shown[i] = value[i] > ' ' && value[i] < 0x7F ? value[i] : '?';
+	shown[i] = 0;
+	umbi_say(variable, "=", shown, ": ", why, NULL);
+}
+
+enum umb_fence_mode umbi_environment_mode(void)
+{
+	const char *value = secure_getenv(MODE), *name;
+
+	if (!value || !*value)
+		return (enum umb_fence_mode) 0;
+	for (int i = 1; (name = umb_fence_mode_name((enum umb_fence_mode) i)); i++)
+		if (!strcmp(value, name))
+			return (enum umb_fence_mode) i;
+	complain(MODE, "unknown mode; valid: private-expedited, "
+		 "global-expedited, global, signal, visit; choosing by itself");
+	return (enum umb_fence_mode) 0;
+}
+
+void umbi_environment_refused(void)
+{
+	complain(MODE, "not available here; it could be one of "
+		 "private-expedited, global-expedited, global, signal, visit; "
+		 "choosing by itself");
+}
+
+/* A number, or -1. Nothing but digits: no sign, no blank. */
+static int number(const char *text)
+{
+	int n = 0;
+
+	if (!*text)
+		return -1;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || n > 1000)
+			return -1;
+		n = 10 * n + *text - '0';
+	}
+	return n;
+}
+
+static int signal_named(const char *text)
+{
+	static const char first[] = "SIGRTMIN";
+
+	for (const struct umbi_signal *s = umbi_signals; s->name; s++)
+		if (!strcmp(text, s->name))
+			return s->number;
+	if (strncmp(text, first, sizeof first - 1))
+		return number(text);
+	text += sizeof first - 1;
+	if (!*text)
+		return SIGRTMIN;
+	return *text == '+' && number(text + 1) >= 0
+		? SIGRTMIN + number(text + 1) : -1;
+}
+
+void umbi_environment_signal(void)
+{
+	const char *value = secure_getenv(SIGNAL);
+
+	if (!value || !*value)
+		return;
+	if (umbi_handler_fits(signal_named(value)))
+		umbi_handler_choose(signal_named(value));
+	else
+		complain(SIGNAL, "not a signal that this library can use; valid: "
+			 "SIGURG, SIGUSR1, SIGUSR2, SIGWINCH, SIGIO, SIGRTMIN, "
+			 "SIGRTMIN+1 and on, or their numbers; using SIGURG");
+}

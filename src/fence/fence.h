@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UMBI_FENCE_H
+#define UMBI_FENCE_H
+
+/* The heavy fence, as the rest of the library uses it. */
+
+#include "urcu-membarrier/fence.h"
+
+#pragma GCC visibility push(hidden)
+
+/*
+ * umb_fence_heavy(), but where threads are interrupted one by one those are
+ * left alone that look offline after the call: see UMBI_ONLINE. One thread at a
+ * time: the leader of a grace period.
+ */
+void umbi_fence_online(void);
+
+/* Does a fence cost more than microseconds? */
+int umbi_fence_is_slow(void);
+
+#pragma GCC visibility pop
+
+#endif /* UMBI_FENCE_H */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys/sys.h"
+
+/*
+ * By the raw system call: pthread_sigmask() leaves the C library's own signals
+ * open. _NSIG / 8 is the size of the kernel's set.
+ */
+void umbi_signal_mask(const sigset_t *new, sigset_t *old)
+{
+	int saved = errno;
+
+	syscall(__NR_rt_sigprocmask, SIG_SETMASK, new, old, _NSIG / 8);
+	errno = saved;
+}
+
+int umbi_signal_blocked(int signal)
+{
+	sigset_t mask;
+
+	umbi_signal_mask(NULL, &mask);
+	return sigismember(&mask, signal);
+}
+
+int umbi_signal_action(int signal, const struct sigaction *new,
+		       struct sigaction *old)
+{
+	int saved = errno;
+	int ret = sigaction(signal, new, old) ? -errno : 0;
+
+	errno = saved;
+	return ret;
+}
+
+int umbi_signal_send(uint32_t tid, int signal)
+{
+	int saved = errno;
+	int ret = syscall(__NR_tgkill, umbi_getpid(), (pid_t) tid, signal) ? -errno : 0;
+
+	errno = saved;
+	return ret;
+}
