@@ -13,6 +13,7 @@
 
 #define MODE	"URCU_MEMBARRIER_MODE"
 #define SIGNAL	"URCU_MEMBARRIER_SIGNAL"
+#define MODES	"private-expedited, global-expedited, global, signal, visit"
 
 static void complain(const char *variable, const char *why)
 {
@@ -36,16 +37,14 @@ enum umb_fence_mode umbi_environment_mode(void)
 	for (int i = 1; (name = umb_fence_mode_name((enum umb_fence_mode) i)); i++)
 		if (!strcmp(value, name))
 			return (enum umb_fence_mode) i;
-	complain(MODE, "unknown mode; valid: private-expedited, "
-		 "global-expedited, global, signal, visit; choosing by itself");
+	complain(MODE, "unknown mode; valid: " MODES "; choosing by itself");
 	return (enum umb_fence_mode) 0;
 }
 
 void umbi_environment_refused(void)
 {
-	complain(MODE, "not available here; it could be one of "
-		 "private-expedited, global-expedited, global, signal, visit; "
-		 "choosing by itself");
+	complain(MODE, "not available here; it could be one of " MODES
+		 "; choosing by itself");
 }
 
 /* A number, or -1. Nothing but digits: no sign, no blank. */
@@ -82,11 +81,13 @@ static int signal_named(const char *text)
 void umbi_environment_signal(void)
 {
 	const char *value = secure_getenv(SIGNAL);
+	int signal;
 
 	if (!value || !*value)
 		return;
-	if (umbi_handler_fits(signal_named(value)))
-		umbi_handler_choose(signal_named(value));
+	signal = signal_named(value);
+	if (umbi_handler_fits(signal))
+		umbi_handler_choose(signal);
 	else
 		complain(SIGNAL, "not a signal that this library can use; valid: "
 			 "SIGURG, SIGUSR1, SIGUSR2, SIGWINCH, SIGIO, SIGRTMIN, "

@@ -165,11 +165,12 @@ static struct umbi_cpus answers(enum umbi_scope scope)
 static void wait_for_answers(struct umbi_hold *hold, enum umbi_scope scope,
 			     uint32_t silent)
 {
-	uint64_t end = umbi_now_ns() + umbi_visit_ns();
 	struct umbi_cpus cpus;
+	uint64_t end;
 
 	if (umbi_hold_spin(hold, silent))
 		return;
+	end = umbi_now_ns() + umbi_visit_ns();
 	do {
 		cpus = answers(scope);
 		if (umbi_visit_is_short(&cpus))

@@ -175,7 +175,7 @@ int umbi_visit(const struct umbi_cpus *wanted, struct umbi_cpus *visited)
 	uint64_t begin = umbi_now_ns();
 	struct umbi_cpus mine, all;
 	uint32_t moves = 0;
-	int cpu, ret = __atomic_load_n(&umbi_answers_say_where, __ATOMIC_RELAXED)
+	int cpu, ret = __atomic_load_n(&umbi_visits_allowed, __ATOMIC_RELAXED)
 		? umbi_cpus_get(0, &mine) : -EPERM;	/* not prepared */
 
 	if (ret)
@@ -227,7 +227,7 @@ static int visit_prepare(void)
 	if (!ret) {
 		restore(&mine);
 		learn(count(&mine), 0, 0);
-		__atomic_store_n(&umbi_answers_say_where, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&umbi_visits_allowed, 1, __ATOMIC_RELAXED);
 	}
 	return ret;
 }

@@ -40,7 +40,7 @@ struct umbi_hold umbi_hold_barriers[UMBI_SCOPES] = {
 	[UMBI_ONLINE].flag = UMBI_ASKED_ONLINE,
 };
 struct umbi_cpus umbi_answered_on[UMBI_SCOPES];
-int umbi_answers_say_where;
+int umbi_visits_allowed;
 int umbi_barrier_signal = SIGURG;
 
 void umbi_hold_open(struct umbi_hold *hold)
@@ -125,7 +125,7 @@ static void answer(umbi_reader *self)
 	for (int scope = 0; scope < UMBI_SCOPES; scope++) {
 		if (!(asked & umbi_hold_barriers[scope].flag))
 			continue;
-		if (__atomic_load_n(&umbi_answers_say_where, __ATOMIC_RELAXED))
+		if (__atomic_load_n(&umbi_visits_allowed, __ATOMIC_RELAXED))
 			note_cpu(&umbi_answered_on[scope], umbi_cpu());
 		leave(&umbi_hold_barriers[scope]);
 	}

@@ -28,8 +28,8 @@ extern struct umbi_hold umbi_hold_sections;
  */
 extern struct umbi_hold umbi_hold_barriers[UMBI_SCOPES];
 extern struct umbi_cpus umbi_answered_on[UMBI_SCOPES];
-/* Nonzero: getcpu(2), which that takes, is known to do no harm. */
-extern int umbi_answers_say_where;
+/* Nonzero: getcpu(2), and what else a visit takes, are known to do no harm. */
+extern int umbi_visits_allowed;
 /* The signal that asks, for those who sleep in the library. */
 extern int umbi_barrier_signal;
 

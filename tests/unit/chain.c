@@ -2,17 +2,14 @@
 
 /*
  * Handlers that pass on to the library's, and that it passes on to: what they
- * find blocked, and what happens when one is left by siglongjmp(). White-box:
- * this program has the functions of src/sys/cpu.c itself, to come between a
- * thread's taking of a flag and its counting down.
+ * find blocked, and what happens when one is left by siglongjmp(). White-box: a
+ * function of src/sys/cpu.c goes through this program, to come between a thread's
+ * taking of a flag and its counting down.
  */
 
 #define _GNU_SOURCE
-#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sys/sys.h"
@@ -29,25 +26,15 @@ static int blocked_before, blocked_in, blocked_after;
 static __thread int inside;		/* in `upper` */
 static int shots;			/* signals that come between */
 
-int umbi_cpus_get(uint32_t tid, struct umbi_cpus *set)
-{
-	memset(set, 0, sizeof *set);
-	return syscall(__NR_sched_getaffinity, (pid_t) tid, sizeof *set, set) < 0
-		? -errno : 0;
-}
+/* The linker puts it before the library's, see local.mk. */
+int __real_umbi_cpu(void);
+int __wrap_umbi_cpu(void);
 
-int umbi_cpus_set(const struct umbi_cpus *set)
+int __wrap_umbi_cpu(void)
 {
-	return syscall(__NR_sched_setaffinity, 0, sizeof *set, set) ? -errno : 0;
-}
-
-int umbi_cpu(void)
-{
-	unsigned int cpu = 0;
-
 	if (inside && !__atomic_exchange_n(&shots, 1, __ATOMIC_SEQ_CST))
 		raise(SIGALRM);
-	return syscall(__NR_getcpu, &cpu, NULL, NULL) ? -errno : (int) cpu;
+	return __real_umbi_cpu();
 }
 
 static int is_blocked(int signal)

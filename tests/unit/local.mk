@@ -86,8 +86,8 @@ tests_unit_start_dlopen_LDADD = libtest.la -lseccomp -ldl
 endif
 
 # White-box tests link with everything, hidden names included.
-# Has the functions of src/sys/cpu.c itself, so that this file stays in the archive.
 tests_unit_chain_LDADD = libtest.la libumb.la
+tests_unit_chain_LDFLAGS = -Wl,--wrap=umbi_cpu
 tests_unit_counts_LDADD = libtest.la libumb.la
 tests_unit_crowd_LDADD = libtest.la libumb.la
 tests_unit_fence_select_LDADD = libtest.la libumb.la
@@ -96,7 +96,6 @@ tests_unit_signal_LDADD = libtest.la libumb.la
 tests_unit_step_SOURCES = tests/unit/step-thread.c tests/unit/step.c tests/unit/step.h
 tests_unit_step_LDADD = libtest.la libumb.la
 tests_unit_threads_LDADD = libtest.la libumb.la
-# Has the functions of src/sys/cpu.c and signal.c itself, so that those files stay
-# in the archive.
 tests_unit_visit_LDADD = libtest.la libumb.la
+tests_unit_visit_LDFLAGS = -Wl,--wrap=umbi_cpus_set,--wrap=umbi_signal_send
 tests_unit_wrap_LDADD = libtest.la libumb.la

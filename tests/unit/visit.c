@@ -2,9 +2,9 @@
 
 /*
  * Fences by visiting CPUs: where the caller runs meanwhile and afterwards, and
- * what it may not say of CPUs where it was not. White-box: this program has the
- * functions of src/sys/cpu.c and src/sys/signal.c itself, so that it sees each
- * step, and can do what a cpuset does.
+ * what it may not say of CPUs where it was not. White-box: calls into src/sys/cpu.c
+ * and src/sys/signal.c go through this program, so that it sees each step, and
+ * can do what a cpuset does.
  */
 
 #define _GNU_SOURCE
@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fence/backend.h"
@@ -54,27 +53,13 @@ static void store(int *word, int value)
 	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
 }
 
-int umbi_cpus_get(uint32_t tid, struct umbi_cpus *set)
-{
-	int saved = errno, ret;
+/* The linker puts these before the library's, see local.mk. */
+int __real_umbi_cpus_set(const struct umbi_cpus *set);
+int __wrap_umbi_cpus_set(const struct umbi_cpus *wanted);
+int __real_umbi_signal_send(uint32_t tid, int signal);
+int __wrap_umbi_signal_send(uint32_t tid, int signal);
 
-	memset(set, 0, sizeof *set);
-	ret = syscall(__NR_sched_getaffinity, (pid_t) tid, sizeof *set, set) < 0
-		? -errno : 0;
-	errno = saved;
-	return ret;
-}
-
-static int apply(const struct umbi_cpus *set)
-{
-	int saved = errno, ret;
-
-	ret = syscall(__NR_sched_setaffinity, 0, sizeof *set, set) ? -errno : 0;
-	errno = saved;
-	return ret;
-}
-
-int umbi_cpus_set(const struct umbi_cpus *wanted)
+int __wrap_umbi_cpus_set(const struct umbi_cpus *wanted)
 {
 	struct umbi_cpus set = *wanted;
 	cpu_set_t seen;
@@ -89,7 +74,7 @@ int umbi_cpus_set(const struct umbi_cpus *wanted)
 	if (cpu >= 0)
 		set.bits[(size_t) cpu / UMBI_CPU_BITS] &=
 			~(1UL << (size_t) cpu % UMBI_CPU_BITS);
-	ret = apply(&set);
+	ret = __real_umbi_cpus_set(&set);
 	if (!ret && !sched_getaffinity(0, sizeof seen, &seen)
 	    && CPU_COUNT(&seen) == 1) {
 		__atomic_fetch_add(&visits, 1, __ATOMIC_SEQ_CST);
@@ -97,35 +82,6 @@ int umbi_cpus_set(const struct umbi_cpus *wanted)
 			CPU_OR(&visited_cpus, &visited_cpus, &seen);
 	}
 	return ret;
-}
-
-int umbi_cpu(void)
-{
-	unsigned int cpu = 0;
-
-	return syscall(__NR_getcpu, &cpu, NULL, NULL) ? -1 : (int) cpu;
-}
-
-void umbi_signal_mask(const sigset_t *new, sigset_t *old)
-{
-	int saved = errno;
-
-	syscall(__NR_rt_sigprocmask, SIG_SETMASK, new, old, _NSIG / 8);
-	errno = saved;
-}
-
-int umbi_signal_blocked(int signal)
-{
-	sigset_t mask;
-
-	umbi_signal_mask(NULL, &mask);
-	return sigismember(&mask, signal);
-}
-
-int umbi_signal_action(int signal, const struct sigaction *new,
-		       struct sigaction *old)
-{
-	return sigaction(signal, new, old) ? -errno : 0;
 }
 
 /* Records without threads, in the order of the registry. */
@@ -141,10 +97,8 @@ static void leave_meanwhile(const umbi_reader *asked)
 		umbi_registry_remove(&crowd[LEAVES]);
 }
 
-int umbi_signal_send(uint32_t tid, int signal)
+int __wrap_umbi_signal_send(uint32_t tid, int signal)
 {
-	int saved = errno, ret;
-
 	if (tid >= NO_TID) {
 		leave_meanwhile(&crowd[tid - NO_TID]);
 		return 0;	/* and it never comes */
@@ -153,10 +107,7 @@ int umbi_signal_send(uint32_t tid, int signal)
 		__atomic_fetch_add(&sends, 1, __ATOMIC_SEQ_CST);
 	if (load(&send_error))
 		return load(&send_error);
-	ret = syscall(__NR_tgkill, (pid_t) syscall(__NR_getpid), (pid_t) tid,
-		      signal) ? -errno : 0;
-	errno = saved;
-	return ret;
+	return __real_umbi_signal_send(tid, signal);
 }
 
 static int is_in(const struct umbi_cpus *set, int cpu)
