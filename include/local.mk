@@ -2,7 +2,9 @@
 umbincludedir = $(includedir)/urcu-membarrier
 umbinclude_HEADERS = \
 	include/urcu-membarrier/fence.h \
-	include/urcu-membarrier/pointer.h
+	include/urcu-membarrier/pointer.h \
+	include/urcu-membarrier/poll.h \
+	include/urcu-membarrier/reclaim.h
 
 urcuincludedir = $(includedir)/urcu
 urcuinclude_HEADERS = \

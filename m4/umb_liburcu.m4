@@ -12,4 +12,11 @@ AC_DEFUN([UMB_LIBURCU], [
 	AS_IF([test "$umb_liburcu_version" != unknown],
 		[PKG_CHECK_EXISTS([liburcu >= 0.13], [],
 			[AC_MSG_ERROR([$umb_missing (found $umb_liburcu_version)])])])
+
+	dnl For tests of the flavour under its data structures.
+	AC_CHECK_HEADER([urcu/cds.h],
+		[AC_CHECK_LIB([urcu-cds], [cds_lfht_destroy],
+			[umb_have_cds=yes], [umb_have_cds=no], [-lurcu-common])],
+		[umb_have_cds=no])
+	AM_CONDITIONAL([HAVE_URCU_CDS], [test $umb_have_cds = yes])
 ])

@@ -18,8 +18,20 @@ libumb_la_SOURCES = \
 	src/rcu/gp.h \
 	src/rcu/pointer.c \
 	src/rcu/reader.c \
+	src/reclaim/callback.c \
+	src/reclaim/defer.c \
+	src/reclaim/flavor.c \
+	src/reclaim/fork.c \
+	src/reclaim/gate.c \
+	src/reclaim/gate.h \
+	src/reclaim/limit.c \
+	src/reclaim/poll.c \
+	src/reclaim/queue.c \
+	src/reclaim/worker.c \
+	src/reclaim/worker.h \
 	src/sys/clock.c \
 	src/sys/cpu.c \
+	src/sys/fd.c \
 	src/sys/futex.c \
 	src/sys/lock.c \
 	src/sys/membarrier.c \
@@ -30,6 +42,8 @@ libumb_la_SOURCES = \
 	src/sys/sys.h \
 	src/sys/task.c \
 	src/thread/copies.c \
+	src/thread/fork.c \
+	src/thread/fork.h \
 	src/thread/hold.c \
 	src/thread/hold.h \
 	src/thread/registry.c \

@@ -9,7 +9,9 @@ example() {	# name, expected output
 	result "$1" "$output"
 }
 
+example backlog '200000 of 200000 freed, never more than 4001 waiting: yes'
 example biased-lock 'counted to 1000020 of 1000020'
 example event-loop '100 of 100 answers are up to date'
 example hello 'hello, number 100'
+example reload 'version 50, and no reader saw a table that was gone'
 tap_end

@@ -17,6 +17,7 @@ libtest_la_SOURCES = \
 	tests/lib/count.c \
 	tests/lib/count.h \
 	tests/lib/cpu.h \
+	tests/lib/reader.h \
 	tests/lib/spoil.h \
 	tests/lib/tap.c \
 	tests/lib/tap.h
@@ -43,3 +44,9 @@ EXTRA_DIST += \
 check_PROGRAMS += $(unit_programs) $(torture_programs)
 dist_check_SCRIPTS += $(check_scripts)
 TESTS += $(unit_programs) $(torture_programs) $(check_scripts)
+
+# Not part of check: it takes a minute, and valgrind.
+dist_check_SCRIPTS += tests/sanitize.sh
+check-sanitize:
+	$(MAKE) check TESTS=tests/sanitize.sh
+.PHONY: check-sanitize

@@ -9,7 +9,7 @@ cd "$srcdir" || exit 1
 exported=$(sed -n 's/^\t\([a-z_]*\);$/\1/p' src/liburcu-membarrier.map |
 	grep -vE '^rcu_|_slow$|_(gp|reader)$')
 declared=$(cat include/urcu/urcu-membarrier.h include/urcu-membarrier/*.h |
-	sed -nE 's/^(static inline |#define )?([a-z_* ]+[ *])?(um[b]_[a-z_]+|urcu_membarrier_[a-z_]+)\(.*$/\3/p' |
+	sed -nE 's/^(static inline |extern |#define )?([a-z_* ]+[ *])?(um[b]_[a-z_]+|urcu_membarrier_[a-z_]+)(\(.*|;)$/\3/p' |
 	LC_ALL=C sort -u)
 named=$(sed -nE 's/^\.Nm ([a-z_]+).*$/\1/p' doc/man/*.3 | LC_ALL=C sort -u)
 

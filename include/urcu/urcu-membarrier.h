@@ -20,6 +20,8 @@
  * No function here changes errno. Since 0.1, all of them.
  */
 
+#include <stdbool.h>
+
 /* Before our map: the types that all flavours share. */
 #include <urcu/call-rcu.h>
 #include <urcu/flavor.h>
@@ -28,6 +30,8 @@
 #include <urcu/static/urcu-membarrier.h>
 #include <urcu-membarrier/fence.h>
 #include <urcu-membarrier/pointer.h>
+#include <urcu-membarrier/poll.h>
+#include <urcu-membarrier/reclaim.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -87,10 +91,132 @@ void urcu_membarrier_thread_online(void);
 void urcu_membarrier_quiescent_state(void);
 
 /*
- * Does nothing that loading the library has not done: for programs written
- * when liburcu had to be initialised by hand. Any number of times.
+ * Do nothing that loading the library, or the process's exit, does not do: for
+ * programs written when liburcu had to be initialised by hand.
  */
 void urcu_membarrier_init(void);
+void urcu_membarrier_exit(void);
+
+/*
+ * Have func(head) called by a worker thread after a grace period. The head is in
+ * the element to be reclaimed, and the library's own until the call.
+ * => Any thread, registered or not; inside a section, and in callbacks. Not for
+ *    signal handlers.
+ * => Never waits, unless the program asked for it: see umb_reclaim_set_waiting().
+ *    Allocates nothing. The first call starts the worker; if there can be none,
+ *    later calls try again, and urcu_membarrier_barrier() runs the callbacks.
+ * => Callbacks that one thread queues with one worker run in that order. They
+ *    run outside sections, with signals blocked but for umb_fence_signal(3)'s
+ *    (whose handlers must not fork there), and may do what any thread may,
+ *    but not wait for their worker: no barrier, no call_rcu_data_free of it.
+ * => Callbacks not yet run when the process exits are not run.
+ */
+void urcu_membarrier_call_rcu(struct rcu_head *head,
+			      void (*func)(struct rcu_head *head));
+
+/*
+ * Wait until all callbacks have run that any thread had queued before the call.
+ * => Any thread, outside a section: inside one it says so on stderr and returns
+ *    at once. In a callback it aborts, with a line on stderr.
+ */
+void urcu_membarrier_barrier(void);
+
+/*
+ * A worker of one's own. flags: URCU_CALL_RCU_RT (those who queue never make a
+ * system call: the worker looks for itself, every 10 ms), or 0. cpu: the one it
+ * runs on, or negative. A CPU where it may not run is passed over in silence.
+ * => NULL: no memory, or no thread.
+ * => call_rcu_data_free ends the worker, once it is through with the callbacks
+ *    that it has taken up; the default worker runs the rest. It may not be any
+ *    thread's or CPU's any more, and a grace period must have passed since. NULL
+ *    and the default worker are left alone. Blocks: not inside a section. Not in a
+ *    callback of that worker: there it aborts, with a line on stderr.
+ */
+struct call_rcu_data *urcu_membarrier_create_call_rcu_data(unsigned long flags,
+							   int cpu);
+void urcu_membarrier_call_rcu_data_free(struct call_rcu_data *crdp);
+
+/*
+ * Who runs the callbacks that the calling thread queues: the thread's worker, or
+ * else that of the CPU where it is, or else the default worker.
+ * => get_cpu: NULL if the CPU has none, or there is no such CPU. To be called,
+ *    and the result to be used, inside a section.
+ * => get_call_rcu_thread starts the worker's thread if need be. If there can be
+ *    none it is the calling thread. From then on the library does not join it:
+ *    after call_rcu_data_free the program may, as older versions of liburcu have
+ *    it.
+ * => set_cpu: 0, -EINVAL (no such CPU), -EEXIST (it has one: set NULL first),
+ *    -ENOMEM.
+ */
+struct call_rcu_data *urcu_membarrier_get_default_call_rcu_data(void);
+struct call_rcu_data *urcu_membarrier_get_cpu_call_rcu_data(int cpu);
+struct call_rcu_data *urcu_membarrier_get_thread_call_rcu_data(void);
+struct call_rcu_data *urcu_membarrier_get_call_rcu_data(void);
+pthread_t urcu_membarrier_get_call_rcu_thread(struct call_rcu_data *crdp);
+void urcu_membarrier_set_thread_call_rcu_data(struct call_rcu_data *crdp);
+int urcu_membarrier_set_cpu_call_rcu_data(int cpu, struct call_rcu_data *crdp);
+
+/*
+ * A worker for every CPU that has none, bound to it; and the end of all CPUs'
+ * workers. create_all: 0, -ENOMEM, -EAGAIN (no thread); those that were made
+ * stay. free_all waits for a grace period: outside a section.
+ */
+int urcu_membarrier_create_all_cpu_call_rcu_data(unsigned long flags);
+void urcu_membarrier_free_all_cpu_call_rcu_data(void);
+
+/*
+ * Around fork(), by programs that want no callback to be in the middle of its
+ * work in the child: before waits until those that run have returned. fork()
+ * alone waits for 10 ms at most. Optional; they nest.
+ * => Each before with one after, in the same thread, and fork() between them and
+ *    nothing else. Outside sections, not in a callback.
+ */
+void urcu_membarrier_call_rcu_before_fork(void);
+void urcu_membarrier_call_rcu_after_fork_parent(void);
+void urcu_membarrier_call_rcu_after_fork_child(void);
+
+/*
+ * Have fct(p) called after a grace period: for reclaiming what has no room for
+ * an rcu_head.
+ * => Any thread, outside sections: when the thread has queued 4096 it waits for
+ *    a grace period, and runs them. Otherwise a worker does, without being asked.
+ * => A thread's calls run in order. They may not call this family.
+ */
+void urcu_membarrier_defer_rcu(void (*fct)(void *p), void *p);
+/*
+ * Optional: the first defer_rcu of a thread registers it, its exit unregisters
+ * it. register: 0 or -ENOMEM. unregister runs what the thread has queued.
+ */
+int urcu_membarrier_defer_register_thread(void);
+void urcu_membarrier_defer_unregister_thread(void);
+/* Run what was queued before: by this thread, by all. Outside sections. */
+void urcu_membarrier_defer_barrier_thread(void);
+void urcu_membarrier_defer_barrier(void);
+void urcu_membarrier_defer_exit(void);
+
+/*
+ * A grace period to be asked about instead of waited for: start names one that
+ * begins now or later, poll tells whether it is over.
+ * => Any thread, also inside a section. Not for signal handlers. Neither waits
+ *    for readers. poll pushes the grace period: it may run a heavy fence (two on weakly ordered machines)
+ *    where that takes microseconds; in the slow modes it leaves that to a worker
+ *    (so a callback must not wait for it).
+ * => Once poll has returned true for a state it always will; it is a full memory
+ *    barrier then.
+ */
+struct urcu_gp_poll_state urcu_membarrier_start_poll_synchronize_rcu(void);
+bool urcu_membarrier_poll_state_synchronize_rcu(struct urcu_gp_poll_state state);
+
+/*
+ * The flavour, for liburcu-cds. Its hash table's own worker, which may be waiting
+ * for a grace period, is waited for by fork() when the thread that forks is outside
+ * a section: while there are tables, do not fork with a mutex held that readers
+ * take inside sections. After a fork inside a section the child must not have a
+ * table resized.
+ */
+extern const struct rcu_flavor_struct urcu_membarrier_flavor;
+void urcu_membarrier_register_rculfhash_atfork(struct urcu_atfork *atfork);
+void urcu_membarrier_unregister_rculfhash_atfork(struct urcu_atfork *atfork);
 
 #ifdef __cplusplus
 }

@@ -65,6 +65,8 @@ int umbi_handler_install(int signal);	/* 0 or a negative errno */
 int umbi_handler_check(int signal);	/* the same: whether it is in its place */
 void umbi_handler_doubt(int signal);	/* signals do not seem to arrive */
 
+void umbi_handler_forked(void);		/* in a forked child */
+
 /* What the environment asks for, and complaints about it. */
 enum umb_fence_mode umbi_environment_mode(void);	/* 0: nothing */
 void umbi_environment_refused(void);	/* the mode */

@@ -15,18 +15,46 @@
 struct umbi_combine {
 	unsigned long started;		/* number of the newest turn */
 	unsigned long completed;	/* number of the newest turn that ended */
-	uint32_t leader;		/* 1: somebody runs a turn */
+	unsigned long begun;		/* this one was given up, see below */
+	const void *leader;		/* somebody runs a turn: his record */
 	uint32_t word;			/* followers sleep on it; one more a turn */
 	uint32_t followers;		/* who sleep, or are about to */
 } __attribute__((aligned(128)));
 
 /*
- * Return after a turn that began after the call. run(g) does turn number g;
- * one thread at a time is in it. A full memory barrier on entry and on return.
- * Spins that many times before it sleeps as a follower.
+ * What a turn does; one thread at a time is in it. It may give up when it is that
+ * late, umbi_time_left(end), and be continued, `begun`, by whoever leads next and
+ * can use it.
  */
-void umbi_combine(struct umbi_combine *c, void (*run)(unsigned long g),
-		  unsigned int spins);
+enum umbi_progress { UMBI_NOT_BEGUN, UMBI_BEGUN, UMBI_COMPLETE };
+typedef enum umbi_progress umbi_turn(int begun, uint64_t end);
+
+/*
+ * Return after a turn that began after the call, nonzero; or 0, if there was none
+ * by that time. A full memory barrier on entry and on return. Spins that many
+ * times before it sleeps as a follower.
+ */
+int umbi_combine(struct umbi_combine *c, umbi_turn *run, unsigned int spins,
+		 uint64_t end);
+
+/*
+ * The same in two halves, for those who do not wait: the number of a turn that
+ * begins after the call, and whether it is complete by now. The second leads a
+ * turn that waits for nobody, if there is no leader.
+ */
+unsigned long umbi_combine_target(struct umbi_combine *c);
+int umbi_combine_push(struct umbi_combine *c, umbi_turn *run,
+		      unsigned long target);
+int umbi_combine_served(struct umbi_combine *c, unsigned long target);
+
+/* Do this as the leader, but not as a turn. -1: somebody leads. */
+int umbi_combine_aside(struct umbi_combine *c, int (*act)(void));
+
+/* Does the calling thread lead? */
+int umbi_combine_ours(const struct umbi_combine *c);
+
+/* In a forked child: other threads lead and follow no more. */
+void umbi_combine_forked(struct umbi_combine *c);
 
 /* Counters wrap: compare by the sign of the difference. */
 static inline int umbi_reached(unsigned long counter, unsigned long target)

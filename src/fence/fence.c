@@ -15,6 +15,7 @@
 #include "fence/backend.h"
 #include "fence/combine.h"
 #include "fence/fence.h"
+#include "thread/fork.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define TRIES		3	/* of a backend that reports a passing failure */
@@ -215,15 +216,17 @@ static void run(enum umbi_scope scope)
 		 "signals and the choice of CPUs are all refused", NULL);
 }
 
-static void run_turn(unsigned long g)
+static enum umbi_progress run_turn(int begun, uint64_t end)
 {
-	(void) g;
+	(void) begun;
+	(void) end;
 	run(UMBI_EVERYBODY);
+	return UMBI_COMPLETE;
 }
 
 void umb_fence_heavy(void)
 {
-	umbi_combine(&turn, run_turn, SPINS);
+	umbi_combine(&turn, run_turn, SPINS, UMBI_FOREVER);
 }
 
 void umbi_fence_online(void)
@@ -233,7 +236,14 @@ void umbi_fence_online(void)
 	if (i < NONE && backends[i]->one_by_one)
 		run(UMBI_ONLINE);
 	else
-		umbi_combine(&turn, run_turn, SPINS);
+		umbi_combine(&turn, run_turn, SPINS, UMBI_FOREVER);
+}
+
+int umbi_fence_quietly(void)
+{
+	int i = backend_of(UMB_FENCE_GLOBAL), ret = ready(i);
+
+	return ret ? ret : run_once(i, UMBI_EVERYBODY);
 }
 
 int umbi_fence_is_slow(void)
@@ -301,4 +311,16 @@ int umb_fence_set_signal(int signal)
 		umbi_handler_choose(signal);
 	umbi_unlock(&choice);
 	return ret;
+}
+
+int umbi_fence_ours(void)
+{
+	return umbi_combine_ours(&turn);
+}
+
+void umbi_fence_forked(void)
+{
+	umbi_combine_forked(&turn);
+	choice.word = 0;
+	umbi_handler_forked();
 }

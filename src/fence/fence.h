@@ -15,6 +15,15 @@
  */
 void umbi_fence_online(void);
 
+/*
+ * A heavy fence that interrupts nobody and takes tens of milliseconds; other
+ * callers do not wait for it. 0 or a negative errno, where there is none.
+ */
+int umbi_fence_quietly(void);
+
+/* Does the calling thread, a signal handler, lead one? */
+int umbi_fence_ours(void);
+
 /* Does a fence cost more than microseconds? */
 int umbi_fence_is_slow(void);
 

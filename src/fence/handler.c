@@ -206,12 +206,15 @@ static int put_on_top(int signal, const struct sigaction *below)
 	/* Whoever is passed on to gets the mask that it wants, see pass_on(). */
 	memset(&new.sa_mask, 0xFF, sizeof new.sa_mask);
 	set_level(&levels[n], signal, below);
+	/* Before it is installed, for a forked child. */
+	if (n == used)
+		used++;
 	ret = umbi_signal_action(signal, &new, &old);
 	/* Did somebody come between? That is what we have replaced. */
 	if (!ret && old.sa_sigaction != below->sa_sigaction)
 		set_level(&levels[n], signal, &old);
-	if (!ret && n == used)
-		used++;
+	if (ret)
+		__atomic_store_n(&levels[n].successor, NULL, __ATOMIC_RELAXED);
 	return ret;
 }
 
@@ -287,4 +290,9 @@ void umbi_handler_doubt(int signal)
 	__atomic_store_n(&trusted, NULL, __ATOMIC_RELAXED);
 	if (arrives(signal) <= 0)
 		umbi_handler_install(signal);
+}
+
+void umbi_handler_forked(void)
+{
+	lock.word = 0;
 }

@@ -32,6 +32,7 @@
 #include "fence/fence.h"
 #include "rcu/gp.h"
 #include "sys/sys.h"
+#include "thread/fork.h"
 #include "thread/hold.h"
 #include "thread/registry.h"
 
@@ -43,6 +44,10 @@
 #define SPINS_READERS	100
 /* Looks at a grace period that somebody else runs, before a follower sleeps. */
 #define SPINS_FOLLOWER	0
+
+/* Between two looks at readers by one who is in no hurry. */
+#define QUIET_NAP_MIN	500000
+#define QUIET_NAP_MAX	10000000
 
 /* How long the updater sleeps on readers before it pays for a slow fence. */
 #define UNFENCED_NS	10000000
@@ -77,19 +82,31 @@ void umbi_gp_thread_went_offline(void)
 }
 
 /*
- * The word of the grace period that begins. From the last word, not from g:
- * grace periods that were elided have left no number behind, and in 15 bits
- * theirs would come round unnoticed.
+ * Words stored by leaders since all sections carried the newest, see settle(). In 15
+ * bits they must not come round while a section carries an old one.
  */
-static unsigned long next_word(void)
+static unsigned long unsettled;
+#define UNSETTLED_MAX	((SEQ_MASK - SEQ_FIRST) / SEQ_ONE / 2)
+
+static unsigned long current_word(void)
 {
 	/* Relaxed: leaders write it, and we lead. */
-	unsigned long last = __atomic_load_n(&urcu_membarrier_gp.word,
-					     __ATOMIC_RELAXED);
+	return __atomic_load_n(&urcu_membarrier_gp.word, __ATOMIC_RELAXED);
+}
 
-	if ((last & SEQ_MASK) == SEQ_MASK)
-		return SEQ_FIRST | 1;
-	return last + SEQ_ONE;
+/*
+ * From the last word, not from the grace period's number: those that were elided
+ * have left no number behind, and in 15 bits theirs would come round unnoticed.
+ */
+static void store_next_word(void)
+{
+	unsigned long last = current_word();
+	unsigned long next = (last & SEQ_MASK) == SEQ_MASK
+		? SEQ_FIRST | 1 : last + SEQ_ONE;
+
+	/* Relaxed: readers need no order from it, see above. */
+	__atomic_store_n(&urcu_membarrier_gp.word, next, __ATOMIC_RELAXED);
+	unsettled++;
 }
 
 static unsigned long counter_of(const umbi_reader *reader)
@@ -192,45 +209,96 @@ static int all_armed(unsigned long word)
 	return all;
 }
 
+/* The time is over first: let go of all. */
+static void let_go_readers(void)
+{
+	umbi_reader *reader;
+
+	lock_registry();
+	for (struct umbi_scan s = umbi_scan(); (reader = umbi_scan_next(&s)); )
+		if (umbi_held(&umbi_hold_sections, &reader->waiting))
+			umbi_hold_drop(&umbi_hold_sections, &reader->waiting);
+	umbi_unlock(&umbi_registry.lock);
+	/* Some may be just about to count down. */
+	umbi_hold_wait(&umbi_hold_sections, 0, UMBI_FOREVER);
+}
+
 /*
  * A flag or bit that is set without a fence is seen but for an accident: the
  * reader was just leaving. Where fences are slow we sleep on that for a while.
  */
-static void sleep_on_readers(unsigned long word)
+static int sleep_on_readers(unsigned long word, uint64_t end)
 {
+	uint64_t left = umbi_time_left(end);
+
 	umbi_hold_close(&umbi_hold_sections);
 	if (umbi_fence_is_slow()
-	    && umbi_hold_wait(&umbi_hold_sections, 0, UNFENCED_NS))
-		return;
-	do
-		/*
-		 * fence GP.before-sleep, heavy. Pairs: RD.left (light).
-		 * Orders the flags before the second look at the counters.
-		 * Without: the updater sleeps on a section that is over.
-		 */
-		umbi_fence_online();
-	while (!all_armed(word));
-	umbi_hold_wait(&umbi_hold_sections, 0, UMBI_FOREVER);
+	    && umbi_hold_wait(&umbi_hold_sections, 0,
+			      left < UNFENCED_NS ? left : UNFENCED_NS))
+		return 1;
+	left = umbi_time_left(end);
+	if (left) {
+		do
+			/*
+			 * fence GP.before-sleep, heavy. Pairs: RD.left (light).
+			 * Orders the flags before the second look at the
+			 * counters. Without: the updater sleeps on a section
+			 * that is over.
+			 */
+			umbi_fence_online();
+		while (!all_armed(word));
+		if (umbi_hold_wait(&umbi_hold_sections, 0, umbi_time_left(end)))
+			return 1;
+	}
+	let_go_readers();
+	return 0;
 }
 
-static void run_grace_period(unsigned long g)
+/* Is any section older than the word? Without flags and without waiting. */
+static int anyone_holds(unsigned long word)
 {
-	unsigned long word = next_word();
+	umbi_reader *reader;
+	int any = 0;
 
-	(void) g;
-	if (nobody_online())
-		return;
-	/*
-	 * fence GP.before-word, heavy. Pairs: RD.enter (light), RD.oldest (light), RD.first (light).
-	 * Orders the callers' removals before gp.word.
-	 * Without: a section that saw the removed element can carry the new
-	 * number, or be invisible to the scan.
-	 */
-	umbi_fence_online();
-	/* Relaxed: readers need no order from it, see above. */
-	__atomic_store_n(&urcu_membarrier_gp.word, word, __ATOMIC_RELAXED);
-	if (hold_readers(word))
-		sleep_on_readers(word);
+	lock_registry();
+	for (struct umbi_scan s = umbi_scan();
+	     !any && (reader = umbi_scan_next(&s)); )
+		any = holds(counter_of(reader), word);
+	umbi_unlock(&umbi_registry.lock);
+	return any;
+}
+
+/* G4 and G5. Nonzero: all sections that are left carry the word. */
+static int settle(uint64_t end)
+{
+	unsigned long word = current_word();
+
+	if (umbi_time_left(end) ? hold_readers(word)
+				  && !sleep_on_readers(word, end)
+				: anyone_holds(word))
+		return 0;
+	unsettled = 0;
+	return 1;
+}
+
+static enum umbi_progress run_grace_period(int begun, uint64_t end)
+{
+	if (!begun) {
+		if (nobody_online())
+			return UMBI_COMPLETE;
+		if (unsettled >= UNSETTLED_MAX && !settle(end))
+			return UMBI_NOT_BEGUN;
+		/*
+		 * fence GP.before-word, heavy. Pairs: RD.enter (light), RD.oldest (light), RD.first (light).
+		 * Orders the callers' removals before gp.word.
+		 * Without: a section that saw the removed element can carry
+		 * the new number, or be invisible to the scan.
+		 */
+		umbi_fence_online();
+		store_next_word();
+	}
+	if (!settle(end))
+		return UMBI_BEGUN;
 	/*
 	 * fence GP.after-scan, heavy. Pairs: RD.leave (light).
 	 * Orders the sections' accesses before the end of the grace period.
@@ -239,9 +307,90 @@ static void run_grace_period(unsigned long g)
 	 */
 	if (!MACHINE_IS_TSO)
 		umbi_fence_online();
+	return UMBI_COMPLETE;
 }
 
-void umbi_gp_synchronize(void)
+int umbi_gp_wait(uint64_t end)
 {
-	umbi_combine(&gp, run_grace_period, SPINS_FOLLOWER);
+	return umbi_combine(&gp, run_grace_period, SPINS_FOLLOWER, end);
+}
+
+unsigned long umbi_gp_target(void)
+{
+	return umbi_combine_target(&gp);
+}
+
+int umbi_gp_over(unsigned long target)
+{
+	return umbi_combine_served(&gp, target);
+}
+
+int umbi_gp_push(unsigned long target)
+{
+	return umbi_combine_push(&gp, run_grace_period, target);
+}
+
+/*
+ * The quiet way: a fence outside any turn, then a word of its own, and looks now
+ * and then, without flags. Nobody waits meanwhile but the caller. Others may store
+ * newer words: to wait for all that are older than those is to wait for more.
+ * Their grace periods, if they began after ours, are as good.
+ */
+static int look_again(void)
+{
+	return settle(0);
+}
+
+static int look_first_time(void)
+{
+	if (unsettled >= UNSETTLED_MAX && !settle(0))
+		return -1;
+	store_next_word();
+	return settle(0);
+}
+
+static int wait_quietly(unsigned long target, uint32_t *hurry)
+{
+	int (*look)(void) = look_first_time;
+	uint64_t nap = QUIET_NAP_MIN;
+
+	while (!umbi_gp_over(target)) {
+		int ret = umbi_combine_aside(&gp, look);
+
+		if (ret > 0)
+			return 1;
+		if (!ret)
+			look = look_again;
+		if (__atomic_load_n(hurry, __ATOMIC_RELAXED))
+			return 0;
+		umbi_sleep(hurry, 0, nap);
+		nap = 2 * nap < QUIET_NAP_MAX ? 2 * nap : QUIET_NAP_MAX;
+	}
+	return 1;
+}
+
+int umbi_gp_wait_quietly(unsigned long target, uint32_t *hurry)
+{
+	/*
+	 * fence GP.quiet, heavy. Pairs: RD.enter (light), RD.oldest (light), RD.first (light).
+	 * As GP.before-word, for the word that look_first_time() stores.
+	 */
+	if (umbi_fence_quietly() || !wait_quietly(target, hurry))
+		return 0;
+	/*
+	 * fence GP.quiet-end, heavy. Pairs: RD.leave (light).
+	 * As GP.after-scan.
+	 */
+	return MACHINE_IS_TSO || !umbi_fence_quietly();
+}
+
+int umbi_gp_ours(void)
+{
+	return umbi_combine_ours(&gp) || umbi_fence_ours();
+}
+
+void umbi_gp_forked(void)
+{
+	umbi_combine_forked(&gp);
+	umbi_gp_thread_went_offline();
 }

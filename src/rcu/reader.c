@@ -22,7 +22,8 @@
  * visitors' locks are all made here, by compare-and-exchange.
  */
 
-#include "fence/combine.h"
+#include <errno.h>
+
 #include "rcu/gp.h"
 #include "sys/sys.h"
 #include "thread/hold.h"
@@ -119,7 +120,7 @@ void urcu_membarrier_read_lock_slow(void)
 		}
 	} while (!enter_slowly(c));
 	/*
-	 * fence RD.first, light. Pairs: GP.before-word (heavy).
+	 * fence RD.first, light. Pairs: GP.before-word (heavy), GP.quiet (heavy).
 	 * As RD.enter, for the section that brought the thread online.
 	 */
 	umb_fence_light();
@@ -187,14 +188,25 @@ void urcu_membarrier_unregister_thread(void)
 	umbi_thread_unregister();
 }
 
-void urcu_membarrier_synchronize_rcu(void)
+static int synchronize(const char *caller, uint64_t end)
 {
 	if (in_section(counter()))
-		umbi_die("synchronize_rcu: inside a read-side critical section "
-			 "it would wait for itself", NULL);
+		umbi_die(caller, ": inside a read-side critical section it "
+			 "would wait for itself", NULL);
 	/* While it waits, this thread shall not keep others from GP.scan. */
 	urcu_membarrier_thread_offline();
-	umbi_gp_synchronize();
+	return umbi_gp_wait(end);
+}
+
+void urcu_membarrier_synchronize_rcu(void)
+{
+	synchronize("synchronize_rcu", UMBI_FOREVER);
+}
+
+int umb_synchronize_timeout_ns(uint64_t ns)
+{
+	return synchronize("umb_synchronize_timeout_ns", umbi_time_after(ns))
+		? 0 : -ETIMEDOUT;
 }
 
 void urcu_membarrier_quiescent_state(void)
@@ -202,6 +214,10 @@ void urcu_membarrier_quiescent_state(void)
 }
 
 void urcu_membarrier_init(void)
+{
+}
+
+void urcu_membarrier_exit(void)
 {
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -38,4 +39,21 @@ int umbi_cpu(void)
 	ret = syscall(__NR_getcpu, &cpu, NULL, NULL) ? -errno : (int) cpu;
 	errno = saved;
 	return ret;
+}
+
+int umbi_cpu_hint(void)
+{
+	int saved = errno, ret = sched_getcpu();
+
+	errno = saved;
+	return ret;
+}
+
+int umbi_cpus_count(void)
+{
+	int saved = errno;
+	long count = sysconf(_SC_NPROCESSORS_CONF);
+
+	errno = saved;
+	return count > 0 && count < UMBI_CPUS_MAX ? (int) count : UMBI_CPUS_MAX;
 }

@@ -10,6 +10,7 @@
 #include "sys/sys.h"
 
 #define NS_PER_S	1000000000
+#define LONGEST		(UINT64_C(1000000000) * NS_PER_S)	/* 32 bits of seconds */
 
 /* The kernel's timespec: 32-bit machines with 64-bit time have futex_time64 only. */
 #ifdef __NR_futex
@@ -27,7 +28,7 @@ void umbi_futex_wait(uint32_t *word, uint32_t value, uint64_t ns)
 	int saved = errno;
 
 	syscall(__NR_futex, word, FUTEX_WAIT_PRIVATE, value,
-		ns == UMBI_FOREVER ? NULL : &limit, NULL, 0);
+		ns > LONGEST ? NULL : &limit, NULL, 0);
 	errno = saved;
 }
 

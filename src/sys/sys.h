@@ -4,8 +4,7 @@
 
 /*
  * The machine and the system calls, and nothing that needs to know what they are
- * for. All
- * leave errno alone and are safe in signal handlers; those that can fail
+ * for. All leave errno alone and are safe in signal handlers; those that can fail
  * return a negative errno.
  */
 
@@ -67,11 +66,19 @@ void umbi_unlock(struct umbi_lock *lock);
 void *umbi_reserve(size_t bytes);
 int umbi_commit(void *range, size_t bytes);
 
+/* Another descriptor for the same file, if it can be written to; 8 bytes of 1. */
+int umbi_fd_dup(int fd);
+int umbi_fd_add_one(int fd);
+void umbi_fd_close(int fd);
+
 pid_t umbi_getpid(void);
 pid_t umbi_gettid(void);
 
 /* Nanoseconds of a clock that does not jump. */
 uint64_t umbi_now_ns(void);
+/* That time from now, UMBI_FOREVER if never; and how long it is until then. */
+uint64_t umbi_time_after(uint64_t ns);
+uint64_t umbi_time_left(uint64_t end);
 
 /* The calling thread's mask, the C library's own signals included. */
 void umbi_signal_mask(const sigset_t *new, sigset_t *old);
@@ -92,6 +99,9 @@ int umbi_cpus_get(uint32_t tid, struct umbi_cpus *cpus);
 int umbi_cpus_set(const struct umbi_cpus *cpus);
 /* The CPU that we were on a moment ago. */
 int umbi_cpu(void);
+/* The same, faster, from the C library; and one more than the largest number. */
+int umbi_cpu_hint(void);
+int umbi_cpus_count(void);
 
 /* May a policy forbid system calls? 1 also if there is no telling. */
 int umbi_sandboxed(void);

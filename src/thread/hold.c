@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Sleeping on other threads. `outstanding` counts the flags of a hold and one
- * more until it is closed. Each flag is taken away once, by an atomic
+ * Sleeping on other threads. `outstanding` counts the flags of a hold, and has
+ * one bit more until it is closed. Each flag is taken away once, by an atomic
  * operation, and whoever takes it away counts down; who reaches zero wakes the
  * sleeper. So a sleeper on any number of threads is woken once, looks at no
  * record again, and leaves nothing behind for the next one.
@@ -29,9 +29,11 @@
 #include <string.h>
 
 #include "sys/sys.h"
+#include "thread/fork.h"
 #include "thread/hold.h"
 
 #define SPINS		400
+#define OPEN		(UINT32_C(1) << 31)	/* more may be counted */
 #define DEAF_NS		100000000	/* see umbi_sleep() */
 
 struct umbi_hold umbi_hold_sections = { .flag = UMBI_WAITING_UPDATER };
@@ -46,7 +48,7 @@ int umbi_barrier_signal = SIGURG;
 void umbi_hold_open(struct umbi_hold *hold)
 {
 	/* Relaxed: nobody else counts before the first flag is set. */
-	__atomic_store_n(&hold->outstanding, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&hold->outstanding, OPEN, __ATOMIC_RELAXED);
 }
 
 uint32_t umbi_hold_add(struct umbi_hold *hold, uint32_t *word, uint32_t more)
@@ -66,7 +68,7 @@ int umbi_held(const struct umbi_hold *hold, const uint32_t *word)
 	return !!(__atomic_load_n(word, __ATOMIC_RELAXED) & hold->flag);
 }
 
-static uint32_t count_down(struct umbi_hold *hold)
+static uint32_t count_down(struct umbi_hold *hold, uint32_t by)
 {
 	/*
 	 * access HOLD.leave, seq_cst. Pairs: HOLD.woken (acquire), HOLD.enough (seq_cst).
@@ -74,12 +76,12 @@ static uint32_t count_down(struct umbi_hold *hold)
 	 * before the look at what is enough.
 	 * Without: the updater frees under a section that still reads.
 	 */
-	return __atomic_sub_fetch(&hold->outstanding, 1, __ATOMIC_SEQ_CST);
+	return __atomic_sub_fetch(&hold->outstanding, by, __ATOMIC_SEQ_CST);
 }
 
 static void leave(struct umbi_hold *hold)
 {
-	uint32_t left = count_down(hold);
+	uint32_t left = count_down(hold, 1);
 
 	if (left <= __atomic_load_n(&hold->enough, __ATOMIC_SEQ_CST))
 		umbi_futex_wake(&hold->outstanding, 1);
@@ -87,13 +89,23 @@ static void leave(struct umbi_hold *hold)
 
 void umbi_hold_close(struct umbi_hold *hold)
 {
-	count_down(hold);
+	count_down(hold, OPEN);
+}
+
+void umbi_holds_forked(void)
+{
+	umbi_hold_sections.outstanding &= OPEN;
+	for (int scope = 0; scope < UMBI_SCOPES; scope++)
+		umbi_hold_barriers[scope].outstanding &= OPEN;
 }
 
 void umbi_hold_drop(struct umbi_hold *hold, uint32_t *word)
 {
+	uint32_t forks = umbi_forks_now();
+
 	/* access HOLD.unflag, acquire. Pairs: HOLD.flag (release). */
-	if (__atomic_fetch_and(word, ~hold->flag, __ATOMIC_ACQUIRE) & hold->flag)
+	if ((__atomic_fetch_and(word, ~hold->flag, __ATOMIC_ACQUIRE)
+	     & hold->flag) && forks == umbi_forks_now())
 		leave(hold);
 }
 

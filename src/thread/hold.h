@@ -15,7 +15,7 @@
 #pragma GCC visibility push(hidden)
 
 struct umbi_hold {
-	uint32_t outstanding;		/* flags, and 1 while they are set */
+	uint32_t outstanding;		/* flags, and a bit while they are set */
 	uint32_t flag;
 	uint32_t enough;		/* as few as the sleeper waits for */
 };
@@ -71,6 +71,9 @@ void umbi_sleep(uint32_t *word, uint32_t value, uint64_t ns);
  * section, take the slow path? If not, make it so: a heavy fence will tell.
  */
 int umbi_hold_armed(umbi_reader *reader, unsigned long c);
+
+/* In a forked child: other threads are waited for, and count down, no more. */
+void umbi_holds_forked(void);
 
 #pragma GCC visibility pop
 

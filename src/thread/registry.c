@@ -57,6 +57,14 @@ void umbi_registry_remove(umbi_reader *reader)
 	reg->overflowed--;
 }
 
+void umbi_registry_forked(void)
+{
+	umbi_registry.lock.word = 0;
+	umbi_registry.used = 0;
+	umbi_registry.overflow = NULL;
+	umbi_registry.overflowed = 0;
+}
+
 void umbi_scan_breathe(struct umbi_scan *s)
 {
 	/* The list has no place to come back to. */

@@ -28,6 +28,8 @@ extern struct umbi_registry umbi_registry;
 
 void umbi_registry_add(umbi_reader *reader);
 void umbi_registry_remove(umbi_reader *reader);
+/* In a forked child, without the lock: it is empty. */
+void umbi_registry_forked(void);
 
 /* for (struct umbi_scan s = umbi_scan(); (r = umbi_scan_next(&s)); ) */
 struct umbi_scan {

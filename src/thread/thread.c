@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "sys/sys.h"
+#include "thread/fork.h"
 #include "thread/hold.h"
 #include "thread/registry.h"
 #include "thread/thread.h"
@@ -171,20 +172,27 @@ static void create_exit_key(void)
 			pthread_key_delete(key);
 }
 
-/* In the child, whoever forked is the same thread by other numbers. */
-static void after_fork(void)
+/* Whoever forked is the same thread by other numbers; nobody else is here. */
+void umbi_threads_forked(void)
 {
 	umbi_reader *self = &urcu_membarrier_reader;
 
-	self->tid = (uint32_t) umbi_gettid();
-	self->pid = (uint32_t) umbi_getpid();
-	/* Who asked is not here, and pending signals are not inherited. */
+	umbi_registry_forked();
+	umbi_holds_forked();
+	if (self->registered) {
+		umbi_registry_add(self);
+		self->tid = (uint32_t) umbi_gettid();
+		self->pid = (uint32_t) umbi_getpid();
+	}
+	/* Nobody waits for us; and pending signals are not inherited. */
+	__atomic_fetch_and(&self->waiting, ~UMBI_WAITING_UPDATER,
+			   __ATOMIC_RELAXED);
 	__atomic_store_n(&self->asked, 0, __ATOMIC_RELAXED);
 }
 
 static __attribute__((constructor)) void at_load(void)
 {
 	create_exit_key();
-	pthread_atfork(NULL, NULL, after_fork);
+	umbi_fork_watch();
 	umbi_copies_look();
 }

@@ -28,7 +28,7 @@ struct report {
 static struct report *report;
 static __thread struct worker *self;
 
-static const char *only;
+static const char *only = "";
 
 void case_main(int argc, char **argv)
 {

@@ -396,21 +396,23 @@ static struct {
 	int gate;			/* the first turn waits for it */
 } turns;
 
-static void run_turn(unsigned long g)
+static enum umbi_progress run_turn(int begun, uint64_t end)
 {
 	unsigned long mine = __atomic_add_fetch(&turns.begun, 1,
 						__ATOMIC_SEQ_CST);
 
 	if (__atomic_fetch_add(&turns.inside, 1, __ATOMIC_SEQ_CST)
-	    || g != turns.reported + 1)
+	    || begun || end != UMBI_FOREVER
+	    || turns.combine.started != turns.reported + 1)
 		__atomic_store_n(&turns.broken, 1, __ATOMIC_SEQ_CST);
-	turns.reported = g;
+	turns.reported = turns.combine.started;
 	if (mine == 1)
 		await(&turns.gate, 1);
 	for (int i = 0; i < 200; i++)
 		umbi_relax();
 	__atomic_fetch_sub(&turns.inside, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&turns.done, mine, __ATOMIC_SEQ_CST);
+	return UMBI_COMPLETE;
 }
 
 /* Served by a turn that began after the call? */
@@ -418,7 +420,7 @@ static int served(unsigned int spins)
 {
 	unsigned long begun = __atomic_load_n(&turns.begun, __ATOMIC_SEQ_CST);
 
-	umbi_combine(&turns.combine, run_turn, spins);
+	umbi_combine(&turns.combine, run_turn, spins, UMBI_FOREVER);
 	return __atomic_load_n(&turns.done, __ATOMIC_SEQ_CST) > begun;
 }
 

@@ -2,7 +2,8 @@
 
 /*
  * The library opened and closed over and over by a program that does not link
- * with it: it is there once, stays, and its threads may end afterwards.
+ * with it: it is there once, stays, and its threads may end afterwards; and so
+ * does its worker, with the process.
  */
 
 #define _GNU_SOURCE
@@ -11,19 +12,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/lib/tap.h"
 #include "urcu-membarrier/fence.h"
+#include "urcu/call-rcu.h"
 
 #define LIBRARY_VARIABLE	"UMB_TEST_LIBRARY"
 #define LIBRARY_BUILT		".libs/liburcu-membarrier.so"
 #define NAME			"liburcu-membarrier.so"
 #define ROUNDS			2000
+#define ROUNDS_VARIABLE		"UMB_TEST_ROUNDS"
 #define THREADS			8
 #define LIMIT_SECONDS		60
 
 static const char *path;
+static unsigned long rounds = ROUNDS;
+static unsigned long called;
 
 static void *open_library(void)
 {
@@ -146,7 +152,7 @@ static void test_loop(void)
 	here = dlsym(library, "urcu_membarrier_gp");
 	dlclose(library);
 	before = address_space();
-	for (unsigned long i = 0; i < ROUNDS; i++)
+	for (unsigned long i = 0; i < rounds; i++)
 		one_round();
 	after = address_space();
 	count_maps(&now, &all_now);
@@ -159,6 +165,65 @@ static void test_loop(void)
 	tap_ok(before > 0 && before == after, "%ld pages, then %ld", before,
 	       after);
 	tap_ok(here && here == there, "its data stays where it was");
+}
+
+static void reclaim(struct rcu_head *head)
+{
+	__atomic_fetch_add(&called, 1, __ATOMIC_SEQ_CST);
+	free(head);
+}
+
+static void queue(void *library)
+{
+	void (*call_rcu)(struct rcu_head *head,
+			 void (*func)(struct rcu_head *head)) = NULL;
+	struct rcu_head *head = malloc(sizeof *head);
+
+	*(void **) &call_rcu = dlsym(library, "urcu_membarrier_call_rcu");
+	if (head && call_rcu)
+		call_rcu(head, reclaim);
+}
+
+/* The worker goes on when nobody has it open, and is asked for by the next. */
+static void test_worker(void)
+{
+	unsigned long n = tap_scale(rounds, 20);
+	void *library;
+
+	for (unsigned long i = 0; i < n; i++) {
+		library = open_library();
+		queue(library);
+		dlclose(library);
+	}
+	for (int i = 0; i < 10000
+	     && __atomic_load_n(&called, __ATOMIC_SEQ_CST) < n; i++)
+		usleep(1000);
+	tap_ok(called == n, "%lu callbacks of %lu run, after a dlclose each",
+	       called, n);
+}
+
+/* By the destructors of a library that is closed, and of one that is not. */
+static void test_exit(int open)
+{
+	int status = -1;
+	pid_t child;
+
+	fflush(stdout);		/* not twice */
+	child = fork();
+	if (!child) {
+		void *library = open_library();
+
+		alarm(LIMIT_SECONDS / 2);
+		queue(library);
+		call(library, "urcu_membarrier_barrier");
+		queue(library);
+		if (!open)
+			dlclose(library);
+		exit(0);
+	}
+	waitpid(child, &status, 0);
+	tap_ok(!status, "a process ends with a worker, the library %s",
+	       open ? "open" : "closed");
 }
 
 static void test_stays(void)
@@ -177,6 +242,8 @@ int main(void)
 	path = getenv(LIBRARY_VARIABLE);
 	if (!path)
 		path = LIBRARY_BUILT;
+	if (getenv(ROUNDS_VARIABLE))
+		rounds = strtoul(getenv(ROUNDS_VARIABLE), NULL, 0);
 	if (access(path, R_OK)) {
 		puts("1..0 # SKIP no shared library was built");
 		return 0;
@@ -191,6 +258,9 @@ int main(void)
 	test_stays();
 	test_loop();
 	test_threads();
+	test_worker();
+	test_exit(0);
+	test_exit(1);
 	test_stays();
 	return tap_end();
 }

@@ -1,16 +1,29 @@
 # SPDX-License-Identifier: MIT
 unit_programs = \
 	tests/unit/api \
+	tests/unit/call-rcu \
+	tests/unit/call-rcu-workers \
 	tests/unit/chain \
 	tests/unit/counts \
 	tests/unit/crowd \
+	tests/unit/defer \
 	tests/unit/dlopen \
+	tests/unit/ends \
 	tests/unit/fence-litmus \
 	tests/unit/fence-select \
+	tests/unit/fork \
+	tests/unit/fork-signal \
+	tests/unit/fork-step \
+	tests/unit/fork-storm \
 	tests/unit/gp \
 	tests/unit/interrupt \
+	tests/unit/lazy \
 	tests/unit/misuse \
 	tests/unit/offline \
+	tests/unit/poll \
+	tests/unit/poll-eventfd \
+	tests/unit/rcu-barrier \
+	tests/unit/reclaim \
 	tests/unit/registry \
 	tests/unit/set-signal \
 	tests/unit/signal \
@@ -19,10 +32,13 @@ unit_programs = \
 	tests/unit/visit \
 	tests/unit/wrap
 
-# Those among them that choose their modes, and what they block, themselves.
+# Those among them that choose their modes, and what they block, themselves; or
+# take too long to be run in all.
 own_mode_programs = \
 	tests/unit/chain \
 	tests/unit/crowd \
+	tests/unit/fork-step \
+	tests/unit/fork-storm \
 	tests/unit/interrupt \
 	tests/unit/set-signal \
 	tests/unit/signal \
@@ -30,13 +46,34 @@ own_mode_programs = \
 	tests/unit/start-dlopen \
 	tests/unit/visit
 
+family = \
+	tests/lib/family-acts.c \
+	tests/lib/family-company.c \
+	tests/lib/family.c \
+	tests/lib/family.h
+
 # Black-box tests see what a program sees.
 tests_unit_api_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
+tests_unit_call_rcu_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
+tests_unit_call_rcu_workers_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
+tests_unit_ends_LDADD = libtest.la liburcu-membarrier.la
 tests_unit_fence_litmus_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_fork_SOURCES = tests/unit/fork.c $(family)
+tests_unit_fork_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_fork_signal_SOURCES = tests/unit/fork-signal.c $(family)
+tests_unit_fork_signal_LDADD = libtest.la libumb.la
+tests_unit_fork_step_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_fork_storm_SOURCES = tests/unit/fork-storm.c $(family)
+tests_unit_fork_storm_LDADD = libtest.la liburcu-membarrier.la
 tests_unit_gp_LDADD = libtest.la liburcu-membarrier.la
 tests_unit_interrupt_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_lazy_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_misuse_LDADD = libtest.la liburcu-membarrier.la
 tests_unit_offline_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_poll_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
+tests_unit_poll_eventfd_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
+tests_unit_rcu_barrier_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
+tests_unit_reclaim_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_set_signal_LDADD = libtest.la liburcu-membarrier.la
 
 # Opens the library, so must not link with it.
@@ -63,6 +100,20 @@ tests_unit_api_both_LDADD += -lurcu-qsbr
 endif
 endif
 
+# One source, includes in both orders.
+if HAVE_URCU_CDS
+unit_programs += \
+	tests/unit/cds \
+	tests/unit/cds-after
+cds_ldadd = libtest.la liburcu-membarrier.la -lurcu-cds $(URCU_COMMON_LIBS) -ldl
+tests_unit_cds_LDADD = $(cds_ldadd)
+tests_unit_cds_LDFLAGS = -export-dynamic
+tests_unit_cds_after_SOURCES = tests/unit/cds.c
+tests_unit_cds_after_CPPFLAGS = $(AM_CPPFLAGS) -DUMB_TEST_AFTER
+tests_unit_cds_after_LDADD = $(cds_ldadd)
+tests_unit_cds_after_LDFLAGS = -export-dynamic
+endif
+
 if HAVE_CXX
 unit_programs += \
 	tests/unit/threads-cxx
@@ -73,11 +124,14 @@ endif
 if HAVE_SECCOMP
 unit_programs += \
 	tests/unit/fence-degrade \
+	tests/unit/reclaim-refused \
 	tests/unit/start \
 	tests/unit/start-dlopen
 policy = tests/lib/policy.c tests/lib/policy.h
 tests_unit_fence_degrade_SOURCES = tests/unit/fence-degrade.c $(policy)
 tests_unit_fence_degrade_LDADD = libtest.la liburcu-membarrier.la -lseccomp
+tests_unit_reclaim_refused_SOURCES = tests/unit/reclaim-refused.c $(policy)
+tests_unit_reclaim_refused_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS) -lseccomp
 tests_unit_start_SOURCES = tests/unit/start.c tests/unit/start-cases.h $(policy)
 tests_unit_start_LDADD = libtest.la libumb.la -lseccomp
 # Opens the library, as dlopen does.
@@ -90,6 +144,8 @@ tests_unit_chain_LDADD = libtest.la libumb.la
 tests_unit_chain_LDFLAGS = -Wl,--wrap=umbi_cpu
 tests_unit_counts_LDADD = libtest.la libumb.la
 tests_unit_crowd_LDADD = libtest.la libumb.la
+tests_unit_defer_LDADD = libtest.la libumb.la $(URCU_COMMON_LIBS)
+tests_unit_defer_LDFLAGS = -Wl,--wrap=calloc
 tests_unit_fence_select_LDADD = libtest.la libumb.la
 tests_unit_registry_LDADD = libtest.la libumb.la
 tests_unit_signal_LDADD = libtest.la libumb.la

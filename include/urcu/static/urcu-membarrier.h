@@ -68,7 +68,11 @@ struct urcu_membarrier_reader {
 	unsigned long index;
 	struct urcu_membarrier_reader *next;
 	const void *delivery, *frame;
-	unsigned long reserved[(128 - 40) / sizeof(unsigned long) - 4];
+	struct call_rcu_data *worker, *serving;
+	struct urcu_membarrier_deferred *deferred;
+	const void *claiming;
+	unsigned long pauses;
+	unsigned long reserved[(128 - 40) / sizeof(unsigned long) - 9];
 } __attribute__((aligned(URCU_MEMBARRIER_READER_ALIGN)));
 
 extern struct urcu_membarrier_gp urcu_membarrier_gp;
@@ -165,7 +169,7 @@ void _urcu_membarrier_read_lock(void)
 		__atomic_store_n(&urcu_membarrier_reader.ctr,
 				 URCU_MEMBARRIER_OLDEST, __ATOMIC_RELAXED);
 		/*
-		 * fence RD.oldest, light. Pairs: GP.before-word (heavy).
+		 * fence RD.oldest, light. Pairs: GP.before-word (heavy), GP.quiet (heavy).
 		 * Orders the store of OLDEST before the load of the word.
 		 * Without: the number copied may have been used up.
 		 */
@@ -177,7 +181,7 @@ void _urcu_membarrier_read_lock(void)
 					__ATOMIC_RELAXED),
 			__ATOMIC_RELAXED);
 		/*
-		 * fence RD.enter, light. Pairs: GP.before-word (heavy).
+		 * fence RD.enter, light. Pairs: GP.before-word (heavy), GP.quiet (heavy).
 		 * Orders the counter's store before the section's loads.
 		 * Without: the updater frees what an unseen section reads.
 		 */
@@ -194,7 +198,7 @@ static inline __attribute__((always_inline))
 void _urcu_membarrier_read_unlock(void)
 {
 	/*
-	 * fence RD.leave, light. Pairs: GP.scan (acquire), GP.after-scan (heavy).
+	 * fence RD.leave, light. Pairs: GP.scan (acquire), GP.after-scan (heavy), GP.quiet-end (heavy).
 	 * Orders the section's accesses before the counter's store.
 	 * Without: the updater sees the section over while it still reads.
 	 */
