@@ -3,12 +3,13 @@
 #define BENCH_H
 
 /*
- * urcu-bench: read sections and grace periods of this library beside those of
- * others. A verb is a table of figures and a function that measures one
+ * urcu-bench: read sections, grace periods and callbacks of this library beside
+ * those of others. A verb is a table of figures and a function that measures one
  * scheme; each measurement runs in a process of its own (child.c), and rounds
  * go through all schemes in turn (run.c).
  */
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,16 +20,31 @@
 #define SCHEMES_MAX	48
 #define FIGURES_MAX	16
 #define NOTE_SIZE	128
+#define CALLBACK_BYTES	128	/* of memory, at most, for each of a burst */
 
 enum {		/* verbs, as bits */
 	RW = 1,
 	READ = 2,
 	GP = 4,
 	FENCE = 8,
-	ALL_VERBS = 15,
+	CALL = 16,
+	ALL_VERBS = 31,
 };
 
+struct item;
+struct rcu_head;
 struct spares;
+
+/* What a scheme that has callbacks compiles: see queue.h. */
+struct callbacks {
+	void (*online)(void *self);	/* after loops' offline */
+	void (*call)(void *self, struct rcu_head *head,
+		     void (*func)(struct rcu_head *head));
+	void (*queue)(void *self, struct item *items, size_t n);
+	void (*barrier)(void *self);
+	pthread_t (*worker)(void);
+	void (*start_polls)(void *self, unsigned long n);	/* or NULL */
+};
 
 /* What a scheme file compiles: whole loops, see loops.h. */
 struct loops {
@@ -42,6 +58,7 @@ struct loops {
 	uint64_t (*reader)(void *self);
 	uint64_t (*writer)(void *self, struct spares *spares);
 	int online_blocks;		/* idle readers must go offline */
+	const struct callbacks *callbacks;	/* NULL: has none */
 };
 
 enum state { MEASURED, NOT_INSTALLED, NOT_AVAILABLE };
@@ -66,9 +83,9 @@ void schemes_probe(void);		/* which of them work here? */
 struct scheme *scheme_named(const char *name, size_t length);
 void schemes_list(void);
 
-/* A figure: its key in JSON, its head in the table with the unit. */
+/* A figure: its key and unit in JSON, its head in the table with that unit. */
 struct figure {
-	const char *key, *head;
+	const char *key, *head, *unit;
 	double scale;			/* the table shows value * scale */
 	int decimals;
 	const char *also;		/* a second scheme to compare with */
@@ -81,6 +98,7 @@ struct verb {
 	const char *name, *what, *reference;
 	double seconds;
 	unsigned int rounds;
+	unsigned int parts;		/* processes a measurement; 0: one */
 	const struct figure *figures;
 	size_t figure_count, beside;	/* all, and on one line of the table */
 	/* In a process of its own: 0, or -1 with a note. */
@@ -88,11 +106,14 @@ struct verb {
 		       double *values, char *note);
 };
 
-extern const struct verb verb_rw, verb_read, verb_gp, verb_fence;
+extern const struct verb verb_rw, verb_read, verb_gp, verb_fence, verb_call;
 
 struct options {
 	const struct verb *verb;
 	unsigned int readers, writers, rounds, idle_max;
+	unsigned int callbacks;		/* of a burst */
+	unsigned int callbacks_asked;	/* more than memory has room for? */
+	unsigned int part;		/* child: which one */
 	double seconds;
 	const char *chosen, *reference, *json;
 	int pin, list, help, version;
@@ -106,7 +127,7 @@ struct result {
 	char note[NOTE_SIZE];
 };
 
-/* Measure in a process of its own; what does not come back ends the program. */
+/* Measure in processes of its own; what does not come back ends the program. */
 enum state child_measure(const struct scheme *s, const struct options *o,
 			 struct result *r);
 /* That process. */
@@ -118,6 +139,8 @@ int run(const struct options *o);
 struct summary {
 	double min, median, max;	/* NaN: not measured */
 };
+struct summary summarise(double *values, size_t n);	/* sorts them */
+
 struct summaries {
 	struct summary of[SCHEMES_MAX][FIGURES_MAX];
 	double others;		/* share of the CPUs that others took */
@@ -135,6 +158,14 @@ unsigned int machine_cpus(void);	/* that this process may run on */
 /* What others used of the CPUs since the first call, 0 to 1. NaN: unknown. */
 double machine_others(void);
 void machine_pin(unsigned int i);	/* the caller, to the i-th, modulo */
+void machine_pin_thread(pthread_t thread, unsigned int i);
+/*
+ * Bytes, NaN: unknown. Of the machine, free; of this process, now and at most (the
+ * kernel counts those by CPU, and is some hundred kB off).
+ */
+double machine_memory(void);
+double machine_resident(void);
+double machine_peak(void);
 
 /* timing.c */
 double now(void);			/* seconds */

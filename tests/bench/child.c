@@ -28,6 +28,7 @@
 static void execute(const struct scheme *s, const struct options *o)
 {
 	char readers[32], writers[32], idle_max[32], seconds[32];
+	char callbacks[32], part[32];
 	const char *argv[ARGS_MAX] = {
 		"urcu-bench", o->verb->name, "--measure", "--scheme", s->name,
 		"--seconds", seconds,
@@ -47,6 +48,13 @@ static void execute(const struct scheme *s, const struct options *o)
 		snprintf(idle_max, sizeof idle_max, "--idle-max=%u", o->idle_max);
 		argv[n++] = idle_max;
 	}
+	if (o->verb->bit == CALL) {
+		snprintf(callbacks, sizeof callbacks, "--callbacks=%u",
+			 o->callbacks);
+		snprintf(part, sizeof part, "--part=%u", o->part);
+		argv[n++] = callbacks;
+		argv[n++] = part;
+	}
 	execv("/proc/self/exe", (char *const *) argv);
 	die(1, "cannot execute /proc/self/exe: %s", strerror(errno));
 }
@@ -55,7 +63,8 @@ static void execute(const struct scheme *s, const struct options *o)
 static void read_answer(int fd, pid_t pid, const struct scheme *s,
 			const struct options *o, char *answer)
 {
-	double deadline = now() + 60 + 20 * o->seconds;
+	double patience = 60 + 20 * o->seconds + 1e-5 * o->callbacks;
+	double deadline = now() + patience;
 	size_t used = 0;
 	ssize_t got = 1;
 
@@ -65,8 +74,7 @@ static void read_answer(int fd, pid_t pid, const struct scheme *s,
 
 		if (left < 0 || !poll(&p, 1, 1 + (int) (1000 * left))) {
 			kill(pid, SIGKILL);
-			die(1, "%s: no answer in %.0f s", s->name,
-			    60 + 20 * o->seconds);
+			die(1, "%s: no answer in %.0f s", s->name, patience);
 		}
 		got = read(fd, answer + used, ANSWER_SIZE - 1 - used);
 		used += got > 0 ? (size_t) got : 0;
@@ -96,8 +104,8 @@ static enum state parse(const struct scheme *s, char *answer, int status,
 	return MEASURED;
 }
 
-enum state child_measure(const struct scheme *s, const struct options *o,
-			 struct result *r)
+static enum state measure_part(const struct scheme *s, const struct options *o,
+			       struct result *r)
 {
 	char answer[ANSWER_SIZE];
 	pid_t pid, parent = getpid();
@@ -120,6 +128,28 @@ enum state child_measure(const struct scheme *s, const struct options *o,
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return parse(s, answer, status, r);
+}
+
+enum state child_measure(const struct scheme *s, const struct options *o,
+			 struct result *r)
+{
+	struct options part = *o;
+
+	for (size_t i = 0; i < FIGURES_MAX; i++)
+		r->values[i] = NAN;
+	do {
+		struct result one;
+		enum state state = measure_part(s, &part, &one);
+
+		if (state != MEASURED)
+			return state;
+		for (size_t i = 0; i < FIGURES_MAX; i++)
+			if (!isnan(one.values[i]))
+				r->values[i] = one.values[i];
+		if (one.note[0])
+			memcpy(r->note, one.note, NOTE_SIZE);
+	} while (++part.part < o->verb->parts);
+	return MEASURED;
 }
 
 static int force(const struct scheme *s)

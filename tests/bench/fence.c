@@ -54,8 +54,8 @@ static int measure(const struct scheme *s, const struct options *o,
 }
 
 static const struct figure figures[] = {
-	{ "idle_ns", "others idle (us)", 1e-3, 3, NULL },
-	{ "running_ns", "one thread running (us)", 1e-3, 3, NULL },
+	{ "idle_ns", "others idle (us)", "ns", 1e-3, 3, NULL },
+	{ "running_ns", "one thread running (us)", "ns", 1e-3, 3, NULL },
 };
 
 const struct verb verb_fence = {

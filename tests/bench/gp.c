@@ -152,8 +152,8 @@ static int measure(const struct scheme *s, const struct options *o,
 }
 
 #define SIZE(n, threads) \
-	{ "idle_" #n "_ns", threads " idle (us)", 1e-3, 3, NULL }, \
-	{ "offline_" #n "_ns", threads " offline (us)", 1e-3, 3, NULL }
+	{ "idle_" #n "_ns", threads " idle (us)", "ns", 1e-3, 3, NULL }, \
+	{ "offline_" #n "_ns", threads " offline (us)", "ns", 1e-3, 3, NULL }
 
 static const struct figure figures[] = {
 	SIZE(0, "no thread"),

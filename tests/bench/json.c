@@ -35,7 +35,7 @@ static void figure(FILE *f, const struct options *o,
 					       strlen(o->reference));
 
 	fprintf(f, ",\"%s\":{\"unit\":\"%s\"", o->verb->figures[k].key,
-		o->verb->bit == RW ? "1/s" : "ns");
+		o->verb->figures[k].unit);
 	number(f, "median", all->of[i][k].median);
 	number(f, "min", all->of[i][k].min);
 	number(f, "max", all->of[i][k].max);
@@ -57,6 +57,8 @@ static void settings(FILE *f, const struct options *o)
 	}
 	if (o->verb->bit == GP)
 		number(f, "idle_max", o->idle_max);
+	if (o->verb->bit == CALL)
+		number(f, "callbacks", o->callbacks);
 	text(f, "cpu", machine_cpu());
 	number(f, "cpus", machine_cpus());
 	number(f, "cpus_online", (double) sysconf(_SC_NPROCESSORS_ONLN));

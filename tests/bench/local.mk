@@ -4,6 +4,9 @@ noinst_PROGRAMS += tests/bench/urcu-bench
 tests_bench_urcu_bench_SOURCES = \
 	tests/bench/bare.h \
 	tests/bench/bench.h \
+	tests/bench/call.c \
+	tests/bench/callback.c \
+	tests/bench/callback.h \
 	tests/bench/child.c \
 	tests/bench/fence.c \
 	tests/bench/gp.c \
@@ -12,6 +15,7 @@ tests_bench_urcu_bench_SOURCES = \
 	tests/bench/machine.c \
 	tests/bench/main.c \
 	tests/bench/options.c \
+	tests/bench/queue.h \
 	tests/bench/read.c \
 	tests/bench/run.c \
 	tests/bench/rw.c \
@@ -21,6 +25,7 @@ tests_bench_urcu_bench_SOURCES = \
 	tests/bench/schemes/empty.c \
 	tests/bench/schemes/liburcu.h \
 	tests/bench/schemes/rwlock.c \
+	tests/bench/schemes/umb-bounded.c \
 	tests/bench/schemes/umb-calls.c \
 	tests/bench/schemes/umb.c \
 	tests/bench/table.c \
@@ -75,3 +80,4 @@ bench: tests/bench/urcu-bench
 	tests/bench/urcu-bench read
 	tests/bench/urcu-bench gp
 	tests/bench/urcu-bench fence
+	tests/bench/urcu-bench call

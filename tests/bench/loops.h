@@ -146,6 +146,10 @@ static uint64_t writer(void *arg, struct spares *spares)
 	}
 }
 
+#ifdef CALL_RCU
+# include "tests/bench/queue.h"
+#endif
+
 #define LOOPS__(scheme)	loops_##scheme
 #define LOOPS_(scheme)	LOOPS__(scheme)
 extern const struct loops LOOPS_(SCHEME);
@@ -160,4 +164,7 @@ const struct loops LOOPS_(SCHEME) = {
 	.reader = reader,
 	.writer = writer,
 	.online_blocks = ONLINE_BLOCKS,
+#ifdef CALL_RCU
+	.callbacks = &callbacks,
+#endif
 };

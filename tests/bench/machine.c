@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <math.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -107,7 +109,7 @@ unsigned int machine_cpus(void)
 	return (unsigned int) CPU_COUNT(allowed());
 }
 
-void machine_pin(unsigned int i)
+void machine_pin_thread(pthread_t thread, unsigned int i)
 {
 	const cpu_set_t *from = allowed();
 	cpu_set_t one;
@@ -118,8 +120,44 @@ void machine_pin(unsigned int i)
 			continue;
 		CPU_ZERO(&one);
 		CPU_SET(cpu, &one);
-		if (sched_setaffinity(0, sizeof one, &one))
+		if (pthread_setaffinity_np(thread, sizeof one, &one))
 			die(1, "cannot pin a thread to CPU %zu", cpu);
 		return;
 	}
+}
+
+void machine_pin(unsigned int i)
+{
+	machine_pin_thread(pthread_self(), i);
+}
+
+/* The value of "KEY:   123 kB", in bytes. */
+static double memory(const char *file, const char *key)
+{
+	size_t length = strlen(key);
+	double bytes = NAN;
+	char line[256];
+	FILE *f = fopen(file, "re");
+
+	while (f && isnan(bytes) && fgets(line, sizeof line, f))
+		if (!strncmp(line, key, length) && line[length] == ':')
+			bytes = 1024 * strtod(line + length + 1, NULL);
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+double machine_memory(void)
+{
+	return memory("/proc/meminfo", "MemAvailable");
+}
+
+double machine_resident(void)
+{
+	return memory("/proc/self/status", "VmRSS");
+}
+
+double machine_peak(void)
+{
+	return memory("/proc/self/status", "VmHWM");
 }

@@ -28,6 +28,8 @@ static const struct option {
 		ALL_VERBS, COUNT, AT(rounds), 1, 1000 },
 	{ "--idle-max", "N", "most idle threads (10000)", GP, COUNT,
 		AT(idle_max), 0, 10000 },
+	{ "--callbacks", "N", "callbacks of a burst (5000000)", CALL, COUNT,
+		AT(callbacks), 2, 1e9 },
 	{ "--scheme", "NAME[,NAME...]", "only these schemes", ALL_VERBS, TEXT,
 		AT(chosen), 0, 0 },
 	{ "--reference", "NAME", "print ratios to this scheme", ALL_VERBS, TEXT,
@@ -40,10 +42,11 @@ static const struct option {
 	{ "--help", NULL, "this text", ALL_VERBS, FLAG, AT(help), 0, 0 },
 	{ "--version", NULL, "the version", ALL_VERBS, FLAG, AT(version), 0, 0 },
 	{ "--measure", NULL, NULL, ALL_VERBS, FLAG, AT(measure), 0, 0 },
+	{ "--part", NULL, NULL, CALL, COUNT, AT(part), 0, FIGURES_MAX },
 };
 
 static const struct verb *const verbs[] = {
-	&verb_rw, &verb_read, &verb_gp, &verb_fence,
+	&verb_rw, &verb_read, &verb_gp, &verb_fence, &verb_call,
 };
 
 static const struct verb *verb_named(const char *name)
@@ -51,7 +54,7 @@ static const struct verb *verb_named(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (!strcmp(verbs[i]->name, name))
 			return verbs[i];
-	die(2, "unknown verb \"%s\"; valid: rw, read, gp, fence", name);
+	die(2, "unknown verb \"%s\"; valid: rw, read, gp, fence, call", name);
 }
 
 /* Names that are valid for this verb, for a message. */
@@ -189,10 +192,23 @@ static void select_schemes(const struct options *o, int reference_given)
 		scheme_for(o, o->reference, strlen(o->reference))->selected = 1;
 }
 
+static const char *only(const struct option *opt)
+{
+	static char text[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (verbs[i]->bit == opt->verbs) {
+			snprintf(text, sizeof text, "; %s only", verbs[i]->name);
+			return text;
+		}
+	return "";
+}
+
 static void help(void)
 {
 	printf("Usage: urcu-bench [VERB] [OPTION...]\n"
-	       "Sections and grace periods of this library beside those of others.\n"
+	       "Sections, grace periods and callbacks of this library beside those of\n"
+	       "others.\n"
 	       "\nVerbs:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		printf("  %-6s %s%s (%u rounds of %g s; ratios to %s)\n",
@@ -201,18 +217,29 @@ static void help(void)
 	printf("\nOptions:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		if (table[i].what)
-			printf("  %-11s %-15s %s%s%s\n", table[i].name,
+			printf("  %-11s %-15s %s%s\n", table[i].name,
 			       table[i].argument ? table[i].argument : "",
-			       table[i].what,
-			       table[i].verbs == RW ? "; rw only" : "",
-			       table[i].verbs == GP ? "; gp only" : "");
+			       table[i].what, only(&table[i]));
+}
+
+/* Bursts take half of what memory is free at most. */
+static void fit_memory(struct options *o)
+{
+	double room = machine_memory() / 2 / CALLBACK_BYTES;
+
+	o->callbacks_asked = o->callbacks;
+	if (room < o->callbacks)
+		o->callbacks = room > 2 ? (unsigned int) room : 2;
 }
 
 void options_parse(struct options *o, int argc, char **argv)
 {
 	unsigned int given;
 
-	*o = (struct options) { .readers = 6, .writers = 2, .idle_max = 10000 };
+	*o = (struct options) {
+		.readers = 6, .writers = 2, .idle_max = 10000,
+		.callbacks = 5000000,
+	};
 	given = parse_words(o, argc, argv);
 	if (o->help)
 		help();
@@ -227,6 +254,8 @@ void options_parse(struct options *o, int argc, char **argv)
 		o->seconds = o->verb->seconds;
 	if (!is_given(given, "--rounds"))
 		o->rounds = o->verb->rounds;
+	if (!o->measure)
+		fit_memory(o);
 	if (!o->reference)
 		o->reference = o->verb->reference;
 	select_schemes(o, is_given(given, "--reference"));

@@ -18,7 +18,7 @@ static int measure(const struct scheme *s, const struct options *o,
 }
 
 static const struct figure figures[] = {
-	{ "section_ns", "section and loop (ns)", 1, 3, "signal" },
+	{ "section_ns", "section and loop (ns)", "ns", 1, 3, "signal" },
 };
 
 const struct verb verb_read = {

@@ -55,7 +55,7 @@ static int compare(const void *a, const void *b)
 }
 
 /* A figure that some round lacks is NaN: NaN sorts nowhere. */
-static struct summary summarise(double *values, size_t n)
+struct summary summarise(double *values, size_t n)
 {
 	struct summary s = { NAN, NAN, NAN };
 
@@ -105,6 +105,10 @@ static void head(const struct options *o)
 	if (o->verb->bit == RW)
 		printf("%u readers, %u writers%s, ", o->readers, o->writers,
 		       o->pin ? ", pinned" : "");
+	if (o->verb->bit == CALL)
+		printf("%u callbacks a burst%s, ", o->callbacks,
+		       o->callbacks < o->callbacks_asked
+		       ? " (memory for no more)" : "");
 	printf("%u rounds of %g s%s; medians, ratios of medians\n", o->rounds,
 	       o->seconds, o->verb->bit == RW ? "" : " a figure");
 #ifndef __OPTIMIZE__

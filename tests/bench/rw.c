@@ -106,8 +106,8 @@ static int measure(const struct scheme *s, const struct options *o,
 }
 
 static const struct figure figures[] = {
-	{ "reads_per_s", "reads (millions/s)", 1e-6, 2, "signal" },
-	{ "grace_periods_per_s", "grace periods (1/s)", 1, 0, "bare" },
+	{ "reads_per_s", "reads (millions/s)", "1/s", 1e-6, 2, "signal" },
+	{ "grace_periods_per_s", "grace periods (1/s)", "1/s", 1, 0, "bare" },
 };
 
 const struct verb verb_rw = {

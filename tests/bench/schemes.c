@@ -15,8 +15,8 @@
 #include "tests/bench/bench.h"
 
 #define WEAK __attribute__((weak))
-extern const struct loops loops_umb, loops_umb_calls, loops_bare, loops_empty,
-	loops_rwlock;
+extern const struct loops loops_umb, loops_umb_bounded, loops_umb_calls,
+	loops_bare, loops_empty, loops_rwlock;
 extern const struct loops loops_memb WEAK, loops_memb_calls WEAK;
 extern const struct loops loops_mb WEAK, loops_mb_calls WEAK;
 extern const struct loops loops_bp WEAK, loops_bp_calls WEAK;
@@ -34,17 +34,20 @@ size_t scheme_count;
 #define CALLED	"the same, sections by call"
 
 static const struct scheme others[] = {
+	SCHEME(umb, "umb", "this library, mode it chooses", CALL),
+	SCHEME(umb_bounded, "umb-bounded",
+	       "the same, callers wait above a backlog", CALL),
 	SCHEME(umb_calls, "umb-calls", "this library, mode it chooses, by call",
 	       READ),
-	SCHEME(memb, "memb", "liburcu's memb flavour", RW | READ | GP),
+	SCHEME(memb, "memb", "liburcu's memb flavour", RW | READ | GP | CALL),
 	SCHEME(memb_calls, "memb-calls", CALLED, READ),
-	SCHEME(mb, "mb", "liburcu's mb flavour", RW | READ | GP),
+	SCHEME(mb, "mb", "liburcu's mb flavour", RW | READ | GP | CALL),
 	SCHEME(mb_calls, "mb-calls", CALLED, READ),
-	SCHEME(bp, "bp", "liburcu's bulletproof flavour", RW | READ | GP),
+	SCHEME(bp, "bp", "liburcu's bulletproof flavour", RW | READ | GP | CALL),
 	SCHEME(bp_calls, "bp-calls", CALLED, READ),
-	SCHEME(qsbr, "qsbr", "liburcu's QSBR flavour", RW | READ | GP),
+	SCHEME(qsbr, "qsbr", "liburcu's QSBR flavour", RW | READ | GP | CALL),
 	SCHEME(qsbr_calls, "qsbr-calls", CALLED, READ),
-	SCHEME(signal, "signal", "liburcu's signal flavour", RW | READ | GP,
+	SCHEME(signal, "signal", "liburcu's signal flavour", RW | READ | GP | CALL,
 	       .idle_max = 1000),
 	SCHEME(signal_calls, "signal-calls", CALLED, READ),
 	SCHEME(ck, "ck", "Concurrency Kit's epochs", RW | READ),
@@ -132,11 +135,13 @@ void schemes_list(void)
 	printf("%-23s %-19s %-17s %s\n", "scheme", "state", "verbs", "what it is");
 	for (size_t i = 0; i < scheme_count; i++) {
 		const struct scheme *s = &schemes[i];
-		char verbs[32];
+		char verbs[40];
 
-		snprintf(verbs, sizeof verbs, "%s%s%s%s",
+		snprintf(verbs, sizeof verbs, "%s%s%s%s%s",
 			 s->verbs & RW ? "rw " : "", s->verbs & READ ? "read " : "",
-			 s->verbs & GP ? "gp " : "", s->verbs & FENCE ? "fence" : "");
+			 s->verbs & GP ? "gp " : "",
+			 s->verbs & FENCE ? "fence " : "",
+			 s->verbs & CALL ? "call" : "");
 		printf("%-23s %-19s %-17s %s\n", s->name, states[s->state], verbs,
 		       s->what);
 	}

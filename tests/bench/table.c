@@ -69,7 +69,7 @@ static void number(double value, int width, int decimals)
 
 static void quotient(double value, int width)
 {
-	number(value, width, value < 100 ? 2 : 0);
+	number(value, width, value < 0.01 ? 4 : value < 100 ? 2 : 0);
 }
 
 static void row(const struct options *o, const struct summaries *all, size_t i,

@@ -18,4 +18,14 @@
 #define UNLOCK(self)		CALL(read_unlock)()
 #define SYNCHRONIZE(self)	CALL(synchronize_rcu)()
 
+#define ONLINE(self)		CALL(thread_online)()
+#define CALL_RCU(self, head, func)	CALL(call_rcu)(head, func)
+#define BARRIER(self)		CALL(barrier)()
+#define WORKER()		CALL(get_call_rcu_thread)( \
+					CALL(get_default_call_rcu_data)())
+/* liburcu has it from 0.14 on, we beside any. */
+#if defined _URCU_POLL_H || defined URCU_MEMBARRIER_POLL_H
+# define START_POLL(self)	CALL(start_poll_synchronize_rcu)()
+#endif
+
 #include "tests/bench/loops.h"
