@@ -3,7 +3,9 @@ dist_doc_DATA = \
 	NEWS \
 	README.md \
 	doc/design.md \
-	doc/ordering.md
+	doc/migrating.md \
+	doc/ordering.md \
+	doc/programs.md
 
 dist_man_MANS = \
 	doc/man/umb_dereference.3 \

@@ -17,3 +17,21 @@ urcumapinclude_HEADERS = \
 urcustaticincludedir = $(includedir)/urcu/static
 urcustaticinclude_HEADERS = \
 	include/urcu/static/urcu-membarrier.h
+
+# The drop-in for liburcu's headers, apart from the rest: -I finds it.
+compatincludedir = $(umbincludedir)/compat
+compatinclude_HEADERS = \
+	include/compat/urcu.h
+
+compaturcuincludedir = $(compatincludedir)/urcu
+compaturcuinclude_HEADERS = \
+	include/compat/urcu/urcu-memb.h \
+	include/compat/urcu/urcu.h
+
+compatmapincludedir = $(compaturcuincludedir)/map
+compatmapinclude_HEADERS = \
+	include/compat/urcu/map/urcu-memb.h
+
+compatstaticincludedir = $(compaturcuincludedir)/static
+compatstaticinclude_HEADERS = \
+	include/compat/urcu/static/urcu-memb.h

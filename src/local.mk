@@ -65,3 +65,5 @@ pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = src/liburcu-membarrier.pc
 
 EXTRA_DIST += src/liburcu-membarrier.map
+
+include $(srcdir)/src/compat/local.mk

@@ -31,6 +31,7 @@ include $(srcdir)/tests/unit/local.mk
 
 check_scripts = \
 	tests/abi.sh \
+	tests/compat.sh \
 	tests/copies.sh \
 	tests/examples.sh \
 	tests/install.sh \
@@ -39,14 +40,19 @@ check_scripts = \
 	tests/modes.sh
 
 EXTRA_DIST += \
+	tests/compat/program.c \
 	tests/lib/tap.sh
 
 check_PROGRAMS += $(unit_programs) $(torture_programs)
 dist_check_SCRIPTS += $(check_scripts)
 TESTS += $(unit_programs) $(torture_programs) $(check_scripts)
 
-# Not part of check: it takes a minute, and valgrind.
-dist_check_SCRIPTS += tests/sanitize.sh
+# Not part of check: they take minutes; one downloads, and one needs valgrind.
+dist_check_SCRIPTS += \
+	tests/programs.sh \
+	tests/sanitize.sh
+check-programs:
+	srcdir='$(srcdir)' $(SHELL) $(srcdir)/tests/programs.sh
 check-sanitize:
 	$(MAKE) check TESTS=tests/sanitize.sh
-.PHONY: check-sanitize
+.PHONY: check-programs check-sanitize
