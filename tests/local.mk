@@ -18,6 +18,8 @@ libtest_la_SOURCES = \
 	tests/lib/count.h \
 	tests/lib/cpu.h \
 	tests/lib/reader.h \
+	tests/lib/said.c \
+	tests/lib/said.h \
 	tests/lib/spoil.h \
 	tests/lib/tap.c \
 	tests/lib/tap.h

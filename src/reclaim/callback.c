@@ -156,22 +156,13 @@ static struct call_rcu_data *create(unsigned long flags, int cpu)
 	return w;
 }
 
-static void discard(struct call_rcu_data *w)
-{
-	int saved = errno;
-
-	free(w);
-	errno = saved;
-}
-
 struct call_rcu_data *urcu_membarrier_create_call_rcu_data(unsigned long flags,
 							   int cpu)
 {
 	struct call_rcu_data *w = create(flags, cpu);
 
 	if (w && umbi_worker_start(w)) {
-		retire(w);
-		discard(w);
+		urcu_membarrier_call_rcu_data_free(w);
 		w = NULL;
 	}
 	return w;
@@ -189,7 +180,7 @@ void urcu_membarrier_call_rcu_data_free(struct call_rcu_data *w)
 	umbi_queue_move(w, &umbi_default_worker);
 	retire(w);
 	umbi_worker_end(w);
-	discard(w);
+	umbi_free(w);
 }
 
 struct call_rcu_data *urcu_membarrier_get_default_call_rcu_data(void)
@@ -246,7 +237,7 @@ static struct call_rcu_data **cpus_array(void)
 	if (mine && __atomic_compare_exchange_n(&of_cpus, &all, mine, 0,
 			__ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
 		return mine;
-	free(mine);
+	umbi_free(mine);
 	return all;
 }
 

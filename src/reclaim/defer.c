@@ -123,14 +123,6 @@ static void queue(ring *r)
 	umbi_queue_push(&umbi_default_worker, due(r));
 }
 
-static void discard(ring *r)
-{
-	int saved = errno;
-
-	free(r);
-	errno = saved;
-}
-
 static void callback(struct rcu_head *head)
 {
 	ring *r = caa_container_of(head, ring, callback), *dead;
@@ -152,7 +144,7 @@ static void callback(struct rcu_head *head)
 	if (again)
 		queue(r);
 	umbi_claiming(NULL);
-	discard(dead);
+	umbi_free(dead);
 }
 
 /* The owner needs it no more; what is in it will run. */
@@ -171,7 +163,7 @@ static void orphan(void *value)
 	if (more)
 		queue(r);
 	umbi_claiming(NULL);
-	discard(dead);
+	umbi_free(dead);
 }
 
 static void create_exit_key(void)
@@ -290,7 +282,7 @@ static ring *unpin(ring *r)
 	r->pinned = 0;
 	dead = retire(r);
 	umbi_unlock(&lock);
-	discard(dead);
+	umbi_free(dead);
 	return next;
 }
 

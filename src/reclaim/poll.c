@@ -101,7 +101,7 @@ static void notify(struct rcu_head *head)
 	if (n->pid == umbi_getpid())
 		umbi_fd_add_one(n->fd);
 	umbi_fd_close(n->fd);
-	free(n);
+	umbi_free(n);
 }
 
 int umb_poll_eventfd(struct urcu_gp_poll_state state, int fd)

@@ -112,14 +112,6 @@ static int claim(struct call_rcu_data *w)
 			__ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-static int begin_to_serve(struct call_rcu_data *w)
-{
-	if (!claim(w))
-		return 0;
-	urcu_membarrier_reader.serving = w;
-	return 1;
-}
-
 static void tell(struct call_rcu_data *w)
 {
 	__atomic_fetch_add(&w->progress, 1, __ATOMIC_SEQ_CST);
@@ -304,8 +296,9 @@ static int serve_ourselves(struct call_rcu_data *w)
 	sigset_t mask;
 
 	block_signals(SIG_BLOCK, &mask);
-	served = begin_to_serve(w);
+	served = claim(w);
 	if (served) {
+		urcu_membarrier_reader.serving = w;
 		while (serve(w))
 			;
 		end_serving(w);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "sys/sys.h"
@@ -24,4 +25,12 @@ int umbi_commit(void *range, size_t bytes)
 		ret = -errno;
 	errno = saved;
 	return ret;
+}
+
+void umbi_free(void *block)
+{
+	int saved = errno;
+
+	free(block);
+	errno = saved;
 }

@@ -65,6 +65,8 @@ void umbi_unlock(struct umbi_lock *lock);
 /* Address space without memory, or NULL; and its first bytes made usable. */
 void *umbi_reserve(size_t bytes);
 int umbi_commit(void *range, size_t bytes);
+/* free(), after which older C libraries have another errno. Not in handlers. */
+void umbi_free(void *block);
 
 /* Another descriptor for the same file, if it can be written to; 8 bytes of 1. */
 int umbi_fd_dup(int fd);

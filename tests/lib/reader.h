@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/cases.h"
 #include "urcu/urcu-membarrier.h"
 
 #define READER_STAYS_US	20000	/* for whoever does not wait to come too early */
@@ -59,6 +60,26 @@ static inline void note_run(void)
 	if (load(&holding))
 		store(&early, 1);
 	add(&ran, 1);
+}
+
+static inline void count_run(struct rcu_head *head)
+{
+	(void) head;
+	note_run();
+}
+
+static inline void expect_ran(int n)
+{
+	expect(load(&ran) == n, "every callback has run, once");
+	expect(!load(&early), "none before its time");
+}
+
+static inline struct umb_reclaim_stats stats(void)
+{
+	struct umb_reclaim_stats now;
+
+	expect(!umb_reclaim_get_stats(&now, sizeof now), "stats");
+	return now;
 }
 
 static inline void start_thread(pthread_t *thread, void *(*run)(void *),
@@ -126,6 +147,14 @@ static inline void reader_leave_soon(struct reader *reader)
 {
 	reader->stays_us = READER_STAYS_US;
 	store(&reader->wanted, 0);
+}
+
+/* Registered and online, outside any section. */
+static inline void reader_start_online(struct reader *reader)
+{
+	reader_start(reader);
+	reader_enter(reader);
+	reader_leave(reader);
 }
 
 static inline void reader_stop(struct reader *reader)

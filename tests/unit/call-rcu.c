@@ -24,18 +24,6 @@
 static struct rcu_head heads[64];
 static pthread_t threads[THREADS];
 
-static void count(struct rcu_head *head)
-{
-	(void) head;
-	note_run();
-}
-
-static void expect_ran(int n)
-{
-	expect(load(&ran) == n, "every callback has run, once");
-	expect(!load(&early), "none before its time");
-}
-
 static void waits_for_a_reader(const void *arg)
 {
 	struct reader reader;
@@ -44,7 +32,7 @@ static void waits_for_a_reader(const void *arg)
 	reader_start(&reader);
 	for (int i = 0; i < ROUNDS; i++) {
 		reader_enter(&reader);
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 		reader_leave_soon(&reader);
 		await(&ran, i + 1);
 	}
@@ -59,7 +47,7 @@ static void waits_for_own_section(const void *arg)
 		rcu_read_lock();
 		rcu_read_lock();
 		store(&holding, 1);
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 		rcu_read_unlock();
 		nap(READER_STAYS_US);
 		expect(rcu_read_ongoing() == 1, "call_rcu leaves no section");
@@ -77,7 +65,7 @@ static void count_second(struct rcu_head *head)
 {
 	if (load(&second_held))
 		store(&early, 1);
-	count(head);
+	count_run(head);
 }
 
 static void waits_in_the_next_batch(const void *arg)
@@ -89,7 +77,7 @@ static void waits_in_the_next_batch(const void *arg)
 	reader_start(&new);
 	for (int i = 0; i < ROUNDS; i++) {
 		reader_enter(&old);
-		call_rcu(&heads[2 * i], count);
+		call_rcu(&heads[2 * i], count_run);
 		nap(READER_STAYS_US);		/* the worker takes it up */
 		reader_enter(&new);
 		store(&second_held, 1);
@@ -129,7 +117,7 @@ static void waits_beside_a_running_batch(const void *arg)
 	(void) arg;
 	reader_start(&reader);
 	reader_enter(&reader);
-	call_rcu(&heads[1], count);
+	call_rcu(&heads[1], count_run);
 	nap(READER_STAYS_US);		/* the worker takes it up */
 	for (int i = 0; i < BATCH; i++)
 		call_rcu(&batch[i], stand_at_gate);
@@ -210,7 +198,7 @@ static void in_order_one_batch(const void *arg)
 	(void) arg;
 	reader_start(&reader);
 	reader_enter(&reader);
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	queue_lines();
 	reader_leave_soon(&reader);
 	rcu_barrier();
@@ -248,7 +236,7 @@ static void queue_one_from_a_callback(struct rcu_head *head)
 	/* In this callback's own section, it must not come too early. */
 	rcu_read_lock();
 	store(&holding, 1);
-	call_rcu(head, count);
+	call_rcu(head, count_run);
 	nap(READER_STAYS_US / 4);
 	store(&holding, 0);
 	rcu_read_unlock();
@@ -288,7 +276,7 @@ static void callbacks_may_wait(const void *arg)
 
 static void *never_registered(void *arg)
 {
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	expect(rcu_reader.ctr == URCU_MEMBARRIER_UNREGISTERED,
 	       "call_rcu does not register");
 	rcu_barrier();
@@ -302,7 +290,7 @@ static void *offline(void *arg)
 	rcu_read_lock();
 	rcu_read_unlock();
 	rcu_thread_offline();
-	call_rcu(&heads[1], count);
+	call_rcu(&heads[1], count_run);
 	expect(rcu_reader.ctr == URCU_MEMBARRIER_OFFLINE,
 	       "call_rcu leaves a thread offline");
 	rcu_barrier();
@@ -369,7 +357,7 @@ static void no_host_handlers(const void *arg)
 		sigaction(sent[i], &act, NULL);
 	/* The worker is not to have our mask, which lets all through. */
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	for (int i = 0; i < 3; i++)
 		kill(getpid(), sent[i]);
@@ -387,10 +375,10 @@ static void errno_stays(const void *arg)
 {
 	(void) arg;
 	errno = CASE_ERRNO;
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	expect(errno == CASE_ERRNO, "call_rcu, which starts the worker");
 	rcu_barrier();
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	expect(errno == CASE_ERRNO, "rcu_barrier, call_rcu");
 	rcu_barrier();
 	rcu_barrier();

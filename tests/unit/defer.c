@@ -26,9 +26,7 @@ static struct reader reader;
 
 static void begin(void)
 {
-	reader_start(&reader);
-	reader_enter(&reader);
-	reader_leave(&reader);
+	reader_start_online(&reader);
 	errno = CASE_ERRNO;
 }
 

@@ -24,20 +24,6 @@
 
 static struct rcu_head heads[64];
 
-static void count(struct rcu_head *head)
-{
-	(void) head;
-	note_run();
-}
-
-static struct umb_reclaim_stats stats(void)
-{
-	struct umb_reclaim_stats now;
-
-	expect(!umb_reclaim_get_stats(&now, sizeof now), "stats");
-	return now;
-}
-
 /* May membarrier's global command be had? Not with nohz_full. */
 static int quiet_fence(void)
 {
@@ -61,17 +47,9 @@ static void lazy(struct call_rcu_data *w, uint64_t ns)
 /* A thread that is online, so that grace periods are not just nothing. */
 static struct reader reader;
 
-static void begin_with_reader(void)
+static void expect_end(int n)
 {
-	reader_start(&reader);
-	reader_enter(&reader);
-	reader_leave(&reader);
-}
-
-static void expect_ran(int n)
-{
-	expect(load(&ran) == n, "all have run");
-	expect(!load(&early), "none before its time");
+	expect_ran(n);
 	reader_stop(&reader);
 }
 
@@ -80,11 +58,11 @@ static void takes_its_time(const void *arg)
 	uint64_t begin;
 
 	(void) arg;
-	begin_with_reader();
+	reader_start_online(&reader);
 	lazy(get_default_call_rcu_data(), LAZY_NS);
 	for (int i = 0; i < ROUNDS; i++) {
 		begin = now_ns();
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 		await(&ran, i + 1);
 		expect(now_ns() - begin >= LAZY_NS, "callbacks are delayed");
 	}
@@ -92,28 +70,28 @@ static void takes_its_time(const void *arg)
 	expect(stats().lazy == (quiet_fence() ? ROUNDS : 0),
 	       "the lazy ones are counted");
 	lazy(get_default_call_rcu_data(), 0);
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	rcu_barrier();
 	expect(stats().batches == ROUNDS + 1
 	       && stats().lazy == (quiet_fence() ? ROUNDS : 0), "no more");
-	expect_ran(ROUNDS + 1);
+	expect_end(ROUNDS + 1);
 }
 
 /* Sections that are open, long before and when its time is over. */
 static void waits_for_readers(const void *arg)
 {
 	(void) arg;
-	begin_with_reader();
+	reader_start_online(&reader);
 	lazy(get_default_call_rcu_data(), 1000000);
 	for (int i = 0; i < ROUNDS; i++) {
 		reader_enter(&reader);
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 		nap(2 * READER_STAYS_US);
 		reader_leave_soon(&reader);
 		await(&ran, i + 1);
 	}
 	expect(stats().lazy == (quiet_fence() ? ROUNDS : 0), "lazily");
-	expect_ran(ROUNDS);
+	expect_end(ROUNDS);
 }
 
 /* Others' grace periods and readers meanwhile. */
@@ -135,19 +113,19 @@ static void beside_others(const void *arg)
 	pthread_t thread;
 
 	(void) arg;
-	begin_with_reader();
+	reader_start_online(&reader);
 	lazy(get_default_call_rcu_data(), 100000);
 	start_thread(&thread, updater, NULL);
 	for (int i = 0; i < rounds; i++) {
 		reader_enter(&reader);
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 		nap(i % 4 * 1000);
 		reader_leave(&reader);
 		await(&ran, i + 1);
 	}
 	store(&stop, 1);
 	pthread_join(thread, NULL);
-	expect_ran(rounds);
+	expect_end(rounds);
 }
 
 /* What puts an end to it. */
@@ -155,17 +133,17 @@ static void beside_others(const void *arg)
 static void barrier_hastens(const void *arg)
 {
 	(void) arg;
-	begin_with_reader();
+	reader_start_online(&reader);
 	lazy(get_default_call_rcu_data(), HOUR_NS);
 	for (int i = 0; i < 2 * ROUNDS; i++) {
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 		/* With the worker in its wait, or just before. */
 		nap(i & 1 ? 0 : READER_STAYS_US);
 		expect(i || !load(&ran), "nothing runs meanwhile");
 		rcu_barrier();
 		expect(load(&ran) == i + 1, "a barrier hastens");
 	}
-	expect_ran(2 * ROUNDS);
+	expect_end(2 * ROUNDS);
 }
 
 static void *barrier(void *arg)
@@ -180,47 +158,47 @@ static void barriers_hasten(const void *arg)
 	pthread_t threads[2];
 
 	(void) arg;
-	begin_with_reader();
+	reader_start_online(&reader);
 	lazy(get_default_call_rcu_data(), HOUR_NS);
 	for (int i = 0; i < ROUNDS; i++) {
 		reader_enter(&reader);
-		call_rcu(&heads[2 * i], count);
+		call_rcu(&heads[2 * i], count_run);
 		start_thread(&threads[0], barrier, NULL);
 		nap(READER_STAYS_US);
-		call_rcu(&heads[2 * i + 1], count);
+		call_rcu(&heads[2 * i + 1], count_run);
 		start_thread(&threads[1], barrier, NULL);
 		nap(READER_STAYS_US);
 		reader_leave(&reader);
 		pthread_join(threads[0], NULL);
 		pthread_join(threads[1], NULL);
 	}
-	expect_ran(2 * ROUNDS);
+	expect_end(2 * ROUNDS);
 }
 
 static void no_longer_lazy(const void *arg)
 {
 	(void) arg;
-	begin_with_reader();
+	reader_start_online(&reader);
 	lazy(get_default_call_rcu_data(), HOUR_NS);
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	nap(READER_STAYS_US);
 	lazy(get_default_call_rcu_data(), 0);
 	rcu_barrier();
-	expect_ran(1);
+	expect_end(1);
 }
 
 static void watermark_hastens(const void *arg)
 {
-	begin_with_reader();
+	reader_start_online(&reader);
 	lazy(get_default_call_rcu_data(), HOUR_NS);
 	umb_reclaim_set_watermarks(*(const unsigned long *) arg, 4);
 	for (int i = 0; i < 4; i++)
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 	nap(READER_STAYS_US);
 	expect(!load(&ran), "so far nothing has run");
-	call_rcu(&heads[4], count);
+	call_rcu(&heads[4], count_run);
 	await(&ran, 5);
-	expect_ran(5);
+	expect_end(5);
 }
 
 static int gate, at_gate;
@@ -230,32 +208,32 @@ static void stand_at_gate(struct rcu_head *head)
 	int n = add(&at_gate, 1);
 
 	await(&gate, n);
-	count(head);
+	count_run(head);
 }
 
 /* What comes between the watermarks is hastened, too, if more had come before. */
 static void hasty_until_low(const void *arg)
 {
 	(void) arg;
-	begin_with_reader();
+	reader_start_online(&reader);
 	call_rcu(&heads[0], stand_at_gate);
 	await(&at_gate, 1);
 	lazy(get_default_call_rcu_data(), HOUR_NS);
 	umb_reclaim_set_watermarks(2, 4);
 	call_rcu(&heads[1], stand_at_gate);
 	for (int i = 2; i <= 5; i++)
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 	store(&gate, 1);
 	await(&at_gate, 2);
 	/* Not above the high one, as those who queue see it. */
 	umb_reclaim_set_watermarks(2, 1000);
 	for (int i = 6; i <= 9; i++)
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 	umb_reclaim_set_watermarks(2, 4);
 	store(&gate, 2);
 	await(&ran, 10);
 	expect(stats().hastened == 1, "hastened once");
-	expect_ran(10);
+	expect_end(10);
 }
 
 /* Below the low watermark it is lazy again. */
@@ -264,13 +242,13 @@ static void lazy_again(const void *arg)
 	const unsigned long low = *(const unsigned long *) arg;
 	struct umb_reclaim_stats before;
 
-	begin_with_reader();
+	reader_start_online(&reader);
 	lazy(get_default_call_rcu_data(), 1000000);
 	for (int round = 0; round < 2; round++) {
 		umb_reclaim_set_watermarks(low, 4);
 		rcu_read_lock();
 		for (int i = 0; i < 10; i++)
-			call_rcu(&heads[i], count);
+			call_rcu(&heads[i], count_run);
 		rcu_read_unlock();
 		rcu_thread_offline();
 		await(&ran, 13 * round + 10);
@@ -278,36 +256,36 @@ static void lazy_again(const void *arg)
 		/* Both ways: down to the low one, or there is none. */
 		if (round)
 			umb_reclaim_set_watermarks(0, 0);
-		call_rcu(&heads[0], count);
+		call_rcu(&heads[0], count_run);
 		await(&ran, 13 * round + 11);
 		before = stats();
 		for (int i = 12; i <= 13; i++) {
-			call_rcu(&heads[i], count);
+			call_rcu(&heads[i], count_run);
 			await(&ran, 13 * round + i);
 		}
 		expect(stats().lazy - before.lazy == (quiet_fence() ? 2 : 0),
 		       "and lazy again");
 	}
-	expect_ran(26);
+	expect_end(26);
 }
 
 /* Callbacks that are left wait for nobody when the worker is freed. */
 static void free_hastens(const void *arg)
 {
 	(void) arg;
-	begin_with_reader();
+	reader_start_online(&reader);
 	for (int i = 0; i < ROUNDS; i++) {
 		struct call_rcu_data *w = create_call_rcu_data(0, -1);
 
 		lazy(w, HOUR_NS);
 		set_thread_call_rcu_data(w);
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 		set_thread_call_rcu_data(NULL);
 		nap(i ? READER_STAYS_US : 0);
 		call_rcu_data_free(w);
 		await(&ran, i + 1);
 	}
-	expect_ran(ROUNDS);
+	expect_end(ROUNDS);
 }
 
 static void only_the_one(const void *arg)
@@ -315,17 +293,17 @@ static void only_the_one(const void *arg)
 	struct call_rcu_data *w = create_call_rcu_data(URCU_CALL_RCU_RT, -1);
 
 	(void) arg;
-	begin_with_reader();
+	reader_start_online(&reader);
 	lazy(w, HOUR_NS);
 	set_thread_call_rcu_data(w);
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	set_thread_call_rcu_data(NULL);
 	nap(READER_STAYS_US);
-	call_rcu(&heads[1], count);
+	call_rcu(&heads[1], count_run);
 	await(&ran, 1);
 	expect(load(&ran) == 1, "the default worker is in a hurry");
 	rcu_barrier();
-	expect_ran(2);
+	expect_end(2);
 }
 
 int main(void)

@@ -8,10 +8,10 @@
 #define _GNU_SOURCE
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/said.h"
 #include "tests/lib/tap.h"
 #define URCU_API_MAP
 #include "urcu/urcu-membarrier.h"
@@ -115,32 +115,9 @@ static void act_all(const char *acts)
 	}
 }
 
-/* Wait status of a child that does these acts, and what it said. */
-static int status_of(const char *acts, char *said, size_t size)
+static void act(const void *acts)
 {
-	const struct rlimit no_core = { 0, 0 };
-	ssize_t got, length = 0;
-	int ends[2], status;
-	pid_t child;
-
-	if (pipe(ends))
-		return -1;
-	child = fork();
-	if (!child) {
-		alarm(LIMIT_SECONDS);
-		setrlimit(RLIMIT_CORE, &no_core);
-		dup2(ends[1], STDERR_FILENO);
-		act_all(acts);
-		_exit(0);
-	}
-	close(ends[1]);
-	while ((got = read(ends[0], said + length,
-			   size - 1 - (size_t) length)) > 0)
-		length += got;
-	said[length] = 0;
-	close(ends[0]);
-	waitpid(child, &status, 0);
-	return status;
+	act_all(acts);
 }
 
 static int says_all(const char *said, const char *const *words)
@@ -158,7 +135,7 @@ static int says_all(const char *said, const char *const *words)
 static void test_misuse(const struct misuse *m)
 {
 	char said[512];
-	int status = status_of(m->acts, said, sizeof said);
+	int status = said_by(act, m->acts, LIMIT_SECONDS, said, sizeof said);
 
 	if (!tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
 		    "%s: aborts", m->what))
@@ -176,7 +153,7 @@ static const char *const allowed[] = {
 static void test_allowed(const char *acts)
 {
 	char said[512];
-	int status = status_of(acts, said, sizeof said);
+	int status = said_by(act, acts, LIMIT_SECONDS, said, sizeof said);
 
 	tap_ok(!status && !said[0], "allowed, and silent: \"%s\"", acts);
 }

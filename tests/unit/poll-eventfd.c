@@ -65,9 +65,7 @@ static int open_fds(void)
 
 static void begin(void)
 {
-	reader_start(&reader);
-	reader_enter(&reader);
-	reader_leave(&reader);
+	reader_start_online(&reader);
 	errno = CASE_ERRNO;
 }
 

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include "tests/lib/cases.h"
 #include "tests/lib/cpu.h"
 #include "tests/lib/reader.h"
+#include "tests/lib/said.h"
 #include "tests/lib/tap.h"
 
 #define THREADS		4
@@ -26,18 +26,6 @@
 
 static struct rcu_head heads[THREADS * EACH];
 static pthread_t threads[THREADS];
-
-static void count(struct rcu_head *head)
-{
-	(void) head;
-	note_run();
-}
-
-static void expect_ran(int n)
-{
-	expect(load(&ran) == n, "every callback has run, once");
-	expect(!load(&early), "none before its time");
-}
 
 /* With callbacks that wait for a reader, which leaves while the barrier waits. */
 static void expect_barrier_waits(void (*queue)(void), int n)
@@ -56,7 +44,7 @@ static void expect_barrier_waits(void (*queue)(void), int n)
 
 static void queue_one(void)
 {
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 }
 
 static struct call_rcu_data *workers[THREADS];
@@ -67,7 +55,7 @@ static void *queue_some(void *arg)
 
 	set_thread_call_rcu_data(workers[(mine - heads) / EACH]);
 	for (int i = 0; i < EACH; i++)
-		call_rcu(&mine[i], count);
+		call_rcu(&mine[i], count_run);
 	return NULL;
 }
 
@@ -155,7 +143,7 @@ static void for_what_freed_workers_leave(const void *arg)
 		call_rcu(&heads[0], stand_at_gate);
 		await(&gated, 1);
 		for (int i = 1; i < EACH; i++)
-			call_rcu(&heads[i], count);
+			call_rcu(&heads[i], count_run);
 		set_thread_call_rcu_data(NULL);
 		start_thread(&threads[0], free_worker, w);
 		start_thread(&threads[1], open_gate_soon, NULL);
@@ -215,34 +203,6 @@ static void barrier_without_anything(const void *arg)
 	expect_ran(0);
 }
 
-/* What act(), in a child, says on stderr; its wait status. */
-static int status_of(void (*act)(void), char *said, size_t size)
-{
-	const struct rlimit no_core = { 0, 0 };
-	ssize_t got, length = 0;
-	int ends[2], status = -1;
-	pid_t child;
-
-	if (pipe(ends))
-		return -1;
-	child = fork();
-	if (!child) {
-		alarm(CASE_SECONDS / 2);
-		setrlimit(RLIMIT_CORE, &no_core);
-		dup2(ends[1], STDERR_FILENO);
-		act();
-		_exit(0);
-	}
-	close(ends[1]);
-	while ((got = read(ends[0], said + length,
-			   size - 1 - (size_t) length)) > 0)
-		length += got;
-	said[length] = 0;
-	close(ends[0]);
-	waitpid(child, &status, 0);
-	return status;
-}
-
 static int is_one_line(const char *said)
 {
 	const char *end = strchr(said, '\n');
@@ -250,11 +210,12 @@ static int is_one_line(const char *said)
 	return end && !end[1];
 }
 
-static void barrier_in_a_section(void)
+static void barrier_in_a_section(const void *arg)
 {
+	(void) arg;
 	rcu_read_lock();
 	store(&holding, 1);
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	rcu_barrier();
 	if (!rcu_read_ongoing() || load(&ran))
 		_exit(1);
@@ -269,7 +230,8 @@ static void barrier_in_section(const void *arg)
 	char said[512];
 
 	(void) arg;
-	expect(!status_of(barrier_in_a_section, said, sizeof said),
+	expect(!said_by(barrier_in_a_section, NULL, CASE_SECONDS / 2, said,
+			 sizeof said),
 	       "it returns, and later ones do their work");
 	expect(is_one_line(said) && strstr(said, "rcu_barrier")
 	       && strstr(said, "inside a read-side"), "it says why");
@@ -287,14 +249,16 @@ static void free_own_worker(struct rcu_head *head)
 	call_rcu_data_free(get_thread_call_rcu_data());
 }
 
-static void barrier_in_callback(void)
+static void barrier_in_callback(const void *arg)
 {
+	(void) arg;
 	call_rcu(&heads[0], call_barrier);
 	pause();
 }
 
-static void free_in_callback(void)
+static void free_in_callback(const void *arg)
 {
+	(void) arg;
 	set_thread_call_rcu_data(create_call_rcu_data(0, -1));
 	call_rcu(&heads[0], free_own_worker);
 	pause();
@@ -306,12 +270,14 @@ static void aborts_in_callbacks(const void *arg)
 	int status;
 
 	(void) arg;
-	status = status_of(barrier_in_callback, said, sizeof said);
+	status = said_by(barrier_in_callback, NULL, CASE_SECONDS / 2, said,
+			 sizeof said);
 	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
 	       "a barrier in a callback aborts");
 	expect(is_one_line(said) && strstr(said, "rcu_barrier: in a callback"),
 	       "and says why");
-	status = status_of(free_in_callback, said, sizeof said);
+	status = said_by(free_in_callback, NULL, CASE_SECONDS / 2, said,
+			 sizeof said);
 	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
 	       "call_rcu_data_free in a callback aborts");
 	expect(is_one_line(said)

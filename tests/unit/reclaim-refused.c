@@ -253,9 +253,7 @@ static void without_quiet_fence(const void *arg)
 	(void) arg;
 	if (umb_fence_mode() == UMB_FENCE_GLOBAL)
 		case_skip("the mode is the command");
-	reader_start(&reader);
-	reader_enter(&reader);
-	reader_leave(&reader);
+	reader_start_online(&reader);
 	filter(no_global);
 	expect(!umb_reclaim_set_lazy(get_default_call_rcu_data(), 1000000),
 	       "lazy");

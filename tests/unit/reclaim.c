@@ -26,20 +26,6 @@
 
 static struct rcu_head heads[THREADS * EACH];
 
-static void count(struct rcu_head *head)
-{
-	(void) head;
-	note_run();
-}
-
-static struct umb_reclaim_stats stats(void)
-{
-	struct umb_reclaim_stats now;
-
-	expect(!umb_reclaim_get_stats(&now, sizeof now), "stats");
-	return now;
-}
-
 static void expect_at_rest(uint64_t n)
 {
 	struct umb_reclaim_stats now = stats();
@@ -83,7 +69,7 @@ static void sizes(const void *arg)
 	size_t all = sizeof s.known;
 
 	(void) arg;
-	call_rcu(&heads[0], count);
+	call_rcu(&heads[0], count_run);
 	rcu_barrier();
 	for (size_t size = 0; size <= sizeof s; size++) {
 		const char *bytes = (const char *) &s;
@@ -114,7 +100,7 @@ static void of_all_workers(const void *arg)
 		expect(stats().workers == (i ? 2U : 1U), "workers now");
 		set_thread_call_rcu_data(i % 3 ? w : NULL);
 		for (int j = 0; j < 100; j++)
-			call_rcu(&heads[100 * i + j], count);
+			call_rcu(&heads[100 * i + j], count_run);
 		set_thread_call_rcu_data(NULL);
 		rcu_barrier();
 		expect_at_rest(100U * (unsigned int) (i + 1));
@@ -128,7 +114,7 @@ static void of_all_workers(const void *arg)
 static void *queue_many(void *arg)
 {
 	for (int i = 0; i < EACH; i++)
-		call_rcu(&((struct rcu_head *) arg)[i], count);
+		call_rcu(&((struct rcu_head *) arg)[i], count_run);
 	return NULL;
 }
 
@@ -204,7 +190,7 @@ static void wait_for_caller(struct rcu_head *head)
 {
 	if (head == &heads[GATED])
 		await(&back, 1);
-	count(head);
+	count_run(head);
 }
 
 /* A caller waits until the backlog is low, not longer. */
@@ -218,7 +204,7 @@ static void until_low(const void *arg)
 		call_rcu(&heads[i], wait_for_caller);
 	rcu_read_unlock();
 	expect(!stats().waits, "sections do not wait");
-	call_rcu(&heads[1200], count);
+	call_rcu(&heads[1200], count_run);
 	expect(load(&ran) >= 1201 - 500, "it waits until the backlog is low");
 	expect(stats().waits == 1, "once");
 	store(&back, 1);
@@ -230,7 +216,7 @@ static void queue_in_callback(struct rcu_head *head)
 {
 	(void) head;
 	for (int i = 1; i <= EACH; i++)
-		call_rcu(&heads[i], count);
+		call_rcu(&heads[i], count_run);
 	note_run();
 }
 
