@@ -21,6 +21,8 @@ libtest_la_SOURCES = \
 	tests/lib/said.c \
 	tests/lib/said.h \
 	tests/lib/spoil.h \
+	tests/lib/steps.c \
+	tests/lib/steps.h \
 	tests/lib/tap.c \
 	tests/lib/tap.h
 

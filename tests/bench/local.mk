@@ -29,7 +29,9 @@ tests_bench_urcu_bench_SOURCES = \
 	tests/bench/schemes/umb-calls.c \
 	tests/bench/schemes/umb.c \
 	tests/bench/table.c \
-	tests/bench/timing.c
+	tests/bench/timing.c \
+	tests/lib/steps.c \
+	tests/lib/steps.h
 
 # Every scheme's loops start at the same place of a fetch line.
 tests_bench_urcu_bench_CFLAGS = $(AM_CFLAGS) -falign-functions=64 -falign-loops=64

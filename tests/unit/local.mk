@@ -20,6 +20,7 @@ unit_programs = \
 	tests/unit/lazy \
 	tests/unit/misuse \
 	tests/unit/offline \
+	tests/unit/pair \
 	tests/unit/poll \
 	tests/unit/poll-eventfd \
 	tests/unit/rcu-barrier \
@@ -70,6 +71,7 @@ tests_unit_interrupt_LDADD = libtest.la liburcu-membarrier.la
 tests_unit_lazy_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_misuse_LDADD = libtest.la liburcu-membarrier.la
 tests_unit_offline_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_pair_LDADD = libtest.la liburcu-membarrier.la
 tests_unit_poll_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_poll_eventfd_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_rcu_barrier_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
