@@ -8,10 +8,13 @@ dist_doc_DATA = \
 	doc/programs.md
 
 dist_man_MANS = \
+	doc/man/umb_debug_enable.3 \
 	doc/man/umb_dereference.3 \
 	doc/man/umb_fence_heavy.3 \
 	doc/man/umb_fence_signal.3 \
 	doc/man/umb_reclaim_set_watermarks.3 \
+	doc/man/umb_stall_set.3 \
+	doc/man/umb_stats_get.3 \
 	doc/man/urcu_membarrier_call_rcu.3 \
 	doc/man/urcu_membarrier_defer_rcu.3 \
 	doc/man/urcu_membarrier_flavor.3 \
@@ -24,10 +27,15 @@ example_programs = \
 	doc/examples/biased-lock \
 	doc/examples/event-loop \
 	doc/examples/hello \
-	doc/examples/reload
+	doc/examples/reload \
+	doc/examples/stall
 check_PROGRAMS += $(example_programs)
 doc_examples_backlog_LDADD = liburcu-membarrier.la
 doc_examples_biased_lock_LDADD = liburcu-membarrier.la
 doc_examples_event_loop_LDADD = liburcu-membarrier.la
 doc_examples_hello_LDADD = liburcu-membarrier.la
 doc_examples_reload_LDADD = liburcu-membarrier.la
+doc_examples_stall_LDADD = liburcu-membarrier.la
+
+# For bpftrace.
+dist_doc_DATA += doc/examples/grace-periods.bt

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 umbincludedir = $(includedir)/urcu-membarrier
 umbinclude_HEADERS = \
+	include/urcu-membarrier/debug.h \
 	include/urcu-membarrier/fence.h \
 	include/urcu-membarrier/pointer.h \
 	include/urcu-membarrier/poll.h \
-	include/urcu-membarrier/reclaim.h
+	include/urcu-membarrier/reclaim.h \
+	include/urcu-membarrier/stall.h \
+	include/urcu-membarrier/stats.h
 
 urcuincludedir = $(includedir)/urcu
 urcuinclude_HEADERS = \

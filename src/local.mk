@@ -4,6 +4,12 @@ lib_LTLIBRARIES += liburcu-membarrier.la
 # All of it, hidden symbols included; white-box tests link with this.
 noinst_LTLIBRARIES += libumb.la
 libumb_la_SOURCES = \
+	src/diag/debug.c \
+	src/diag/place.c \
+	src/diag/place.h \
+	src/diag/stall.c \
+	src/diag/stall.h \
+	src/diag/stats.c \
 	src/fence/backend.h \
 	src/fence/combine.c \
 	src/fence/combine.h \
@@ -16,6 +22,8 @@ libumb_la_SOURCES = \
 	src/fence/visit.c \
 	src/rcu/gp.c \
 	src/rcu/gp.h \
+	src/rcu/note.c \
+	src/rcu/note.h \
 	src/rcu/pointer.c \
 	src/rcu/reader.c \
 	src/reclaim/callback.c \
@@ -29,6 +37,7 @@ libumb_la_SOURCES = \
 	src/reclaim/queue.c \
 	src/reclaim/worker.c \
 	src/reclaim/worker.h \
+	src/sys/call.h \
 	src/sys/clock.c \
 	src/sys/cpu.c \
 	src/sys/fd.c \
@@ -36,18 +45,21 @@ libumb_la_SOURCES = \
 	src/sys/lock.c \
 	src/sys/membarrier.c \
 	src/sys/memory.c \
+	src/sys/probe.h \
 	src/sys/sandbox.c \
 	src/sys/say.c \
 	src/sys/signal.c \
 	src/sys/sys.h \
 	src/sys/task.c \
 	src/thread/copies.c \
+	src/thread/debug.h \
 	src/thread/fork.c \
 	src/thread/fork.h \
 	src/thread/hold.c \
 	src/thread/hold.h \
 	src/thread/registry.c \
 	src/thread/registry.h \
+	src/thread/stall.h \
 	src/thread/thread.c \
 	src/thread/thread.h
 
@@ -63,6 +75,9 @@ EXTRA_liburcu_membarrier_la_DEPENDENCIES = $(top_srcdir)/src/liburcu-membarrier.
 
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = src/liburcu-membarrier.pc
+
+# For gdb: its command source, or .gdbinit.
+dist_pkgdata_DATA = src/diag/urcu-membarrier-gdb.py
 
 EXTRA_DIST += src/liburcu-membarrier.map
 

@@ -14,4 +14,6 @@ example biased-lock 'counted to 1000020 of 1000020'
 example event-loop '100 of 100 answers are up to date'
 example hello 'hello, number 100'
 example reload 'version 50, and no reader saw a table that was gone'
+example stall 'log: waiting for thread "forgetful", in a section of depth 1
+told, and waited a tenth of a second: yes'
 tap_end

@@ -5,10 +5,14 @@ TEST_EXTENSIONS = .sh
 AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
 	CXX='$(CXX)'; export CXX; \
+	UMB_MODE_RUNS='$(UMB_MODE_RUNS)'; \
+	export UMB_MODE_RUNS; \
 	UMB_MODE_PROGRAMS='$(unit_programs) $(torture_programs)'; \
 	export UMB_MODE_PROGRAMS; \
 	UMB_OWN_MODE_PROGRAMS='$(own_mode_programs)'; \
-	export UMB_OWN_MODE_PROGRAMS;
+	export UMB_OWN_MODE_PROGRAMS; \
+	UMB_HAVE_SDT='$(UMB_HAVE_SDT)'; \
+	export UMB_HAVE_SDT;
 
 check_LTLIBRARIES += libtest.la
 libtest_la_SOURCES = \
@@ -37,15 +41,20 @@ check_scripts = \
 	tests/abi.sh \
 	tests/compat.sh \
 	tests/copies.sh \
+	tests/debug.sh \
 	tests/examples.sh \
+	tests/gdb.sh \
 	tests/install.sh \
 	tests/lint.sh \
 	tests/manual.sh \
-	tests/modes.sh
+	tests/modes.sh \
+	tests/probes.sh
 
 EXTRA_DIST += \
 	tests/compat/program.c \
-	tests/lib/tap.sh
+	tests/gdb/program.c \
+	tests/lib/tap.sh \
+	tests/probes/program.c
 
 check_PROGRAMS += $(unit_programs) $(torture_programs)
 dist_check_SCRIPTS += $(check_scripts)

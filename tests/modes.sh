@@ -5,7 +5,8 @@
 # UMB_MODE_PROGRAMS names them, relative to the build directory, and
 # UMB_OWN_MODE_PROGRAMS those among them that choose their modes, and what they
 # block, themselves. The mode that programs use by themselves is not forced again;
-# one that this machine does not have is a SKIP.
+# one that this machine does not have is a SKIP. UMB_MODE_RUNS names some of the runs
+# below, to have only those.
 
 # MODE:HOW. How they get into it:
 #	forced	by the environment
@@ -18,6 +19,13 @@ signal:forced
 visit:forced
 signal:ENOSYS
 signal:blocked'
+for run in $UMB_MODE_RUNS; do
+	echo "$runs" | grep -qxF "$run" || {
+		echo "Bail out! UMB_MODE_RUNS: $run is not one of" $runs
+		exit 1
+	}
+done
+runs=${UMB_MODE_RUNS:-$runs}
 
 confine=./tests/lib/confine
 

@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT INT TERM
 
 # Where other threads allocate, the address sanitizer's own locks do not survive a
 # fork (gcc 12's: a child hangs in its malloc): there only the other one.
-with_address='cds ends'
+with_address='cds ends stall stall-lines'
 without_address='cds fork fork-signal'
 common="$srcdir/tests/lib/tap.c"
 family="$srcdir/tests/lib/family.c $srcdir/tests/lib/family-acts.c
@@ -31,6 +31,7 @@ build() {
 	case $1 in
 	fork*) more=$family ;;
 	cds) more='-rdynamic -lurcu-cds -ldl' ;;
+	stall*) more="$srcdir/tests/lib/cases.c $srcdir/tests/lib/said.c" ;;
 	esac
 	${CC:-gcc} $flags $2 $(find "$srcdir/src" -name '*.c') $common \
 		"$srcdir/tests/unit/$1.c" $more ${URCU_COMMON_LIBS--lurcu-common} \

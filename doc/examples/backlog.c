@@ -62,7 +62,7 @@ static void *reader(void *arg)
 
 int main(void)
 {
-	struct umb_reclaim_stats stats;
+	struct umb_stats stats;
 	pthread_t thread;
 
 	if (umb_reclaim_set_watermarks(LOW, HIGH))
@@ -76,7 +76,7 @@ int main(void)
 	rcu_barrier();
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	umb_reclaim_get_stats(&stats, sizeof stats);
+	umb_stats_get(&stats, sizeof stats);
 	printf("%u of %u freed, never more than %d waiting: %s\n", freed, ELEMENTS,
 	       HIGH + 1, stats.peak <= HIGH + 1 ? "yes" : "no");
 	free(current);

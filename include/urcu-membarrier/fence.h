@@ -52,9 +52,10 @@ static inline void umb_fence_light(void)
  *    milliseconds in global mode, for as long as it takes the scheduler to run
  *    the threads, or the caller on each CPU, in the others. Waits for no read-side
  *    critical section, so it may be called inside one. Not for signal handlers.
- * => Never fails: where a mode stops working it goes on with the next one.
- *    Aborts, with a line on stderr, only where membarrier, signals and the
- *    choice of CPUs are all refused.
+ * => Never fails: where a mode stops working it goes on with the next one. What
+ *    fails for the moment, as for want of memory, is tried again, and waited for if
+ *    nothing else is left. Aborts, with a line on stderr, only where membarrier,
+ *    signals and the choice of CPUs are all refused to the calling thread for good.
  */
 void umb_fence_heavy(void);
 
@@ -68,8 +69,10 @@ void umb_fence_heavy(void);
 void umb_fence_register_thread(void);
 
 /*
- * The mode in use. It moves down the list, and only after failures. 0 where
- * the machine has none: then umb_fence_heavy() aborts.
+ * The mode of the calling thread's fences: the process's, as chosen at load, until
+ * the thread is refused it for good (by a filter of seccomp, which is a thread's
+ * own); then the next that it may use. 0 where there is none: then umb_fence_heavy()
+ * aborts. umb_stats_get() counts steps and fences of all threads.
  */
 enum umb_fence_mode umb_fence_mode(void);
 
@@ -80,7 +83,8 @@ enum umb_fence_mode umb_fence_mode(void);
 const char *umb_fence_mode_name(enum umb_fence_mode mode);
 
 /*
- * Use this mode and, should it fail, those below it.
+ * Have all threads use this mode and, should it fail, those below it, and then those
+ * above.
  * => While at most one thread is registered.
  * => 0; -EINVAL: no such mode; -ENOTSUP: this machine or this build does not
  *    have it; -EBUSY: too late. On error the mode stays as it was.

@@ -15,6 +15,13 @@
 	__typeof__(__extension__ ({ __typeof__(x) umb_value_ = { 0 };	\
 				    umb_value_; }))
 
+#ifdef DEBUG_RCU
+# include <urcu-membarrier/debug.h>
+# define UMB_CHECK_SECTION_()	UMB_DEBUG_CALL_(umb_debug_dereference())
+#else
+# define UMB_CHECK_SECTION_()	((void) 0)
+#endif
+
 /*
  * umb_dereference(p): the value of the lvalue p, to be followed inside the
  * read-side critical section that fetched it. Pairs with umb_assign_pointer():
@@ -22,11 +29,22 @@
  */
 #define umb_dereference(p)						\
 	__extension__ ({						\
+		UMB_CHECK_SECTION_();					\
 		/*							\
 		 * access POINTER.follow, consume. Pairs: POINTER.publish (release). \
 		 * Today's compilers make an acquire of it.		\
 		 */							\
 		__atomic_load_n(&(p), __ATOMIC_CONSUME);		\
+	})
+
+/*
+ * umb_dereference_protected(p): the same for an updater who keeps others from
+ * changing p, so that there is no order to keep and no section to be in.
+ */
+#define umb_dereference_protected(p)					\
+	__extension__ ({						\
+		/* Relaxed: the caller has published it, or synchronizes. */ \
+		__atomic_load_n(&(p), __ATOMIC_RELAXED);		\
 	})
 
 /* umb_assign_pointer(p, v): publish v in the lvalue p. */

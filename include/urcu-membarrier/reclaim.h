@@ -3,8 +3,8 @@
 #define URCU_MEMBARRIER_RECLAIM_H
 
 /*
- * What call_rcu has here beyond liburcu: limits to the backlog, workers that are
- * in no hurry, and counters.
+ * What call_rcu has here beyond liburcu: limits to the backlog, and workers that
+ * are in no hurry. umb_stats_get() has the counters.
  *
  * No function here changes errno. Since 0.1, all of them.
  */
@@ -41,29 +41,12 @@ void umb_reclaim_set_waiting(int on);
  * A worker that is in no hurry: a batch waits, up to that many nanoseconds, for a
  * grace period that somebody else runs, and then runs one that interrupts no CPU
  * (membarrier's global command; where the kernel refuses it, as with nohz_full, an
- * ordinary one), which takes some tens of milliseconds. rcu_barrier and the high watermark put an end to the waiting.
+ * ordinary one), which takes some tens of milliseconds. rcu_barrier and the high
+ * watermark put an end to the waiting.
  * => 0: in a hurry, as at the start. crdp: of any worker, the default one
  *    included. 0 or -EINVAL (NULL; more than an hour).
  */
 int umb_reclaim_set_lazy(struct call_rcu_data *crdp, uint64_t ns);
-
-/* Of all workers, those that are gone included. Exact when nobody queues. */
-struct umb_reclaim_stats {
-	uint64_t queued, run;	/* callbacks */
-	uint64_t peak;		/* largest backlog of a worker, as it saw it */
-	uint64_t batches;	/* grace periods that workers waited for */
-	uint64_t lazy;		/* those of them that interrupted nobody */
-	uint64_t hastened;	/* times that a watermark made a worker hurry */
-	uint64_t waits;		/* calls that waited for the low watermark */
-	uint64_t wait_ns;	/* and how long, together */
-	uint64_t workers;	/* threads, now */
-};
-
-/*
- * Fill in the first size bytes: sizeof *stats. Members that this version of the
- * library does not know are 0. 0 or -EINVAL (NULL).
- */
-int umb_reclaim_get_stats(struct umb_reclaim_stats *stats, size_t size);
 
 #ifdef __cplusplus
 }

@@ -28,10 +28,13 @@
 #include <urcu/pointer.h>
 
 #include <urcu/static/urcu-membarrier.h>
+#include <urcu-membarrier/debug.h>
 #include <urcu-membarrier/fence.h>
 #include <urcu-membarrier/pointer.h>
 #include <urcu-membarrier/poll.h>
 #include <urcu-membarrier/reclaim.h>
+#include <urcu-membarrier/stall.h>
+#include <urcu-membarrier/stats.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -198,9 +201,9 @@ void urcu_membarrier_defer_exit(void);
  * A grace period to be asked about instead of waited for: start names one that
  * begins now or later, poll tells whether it is over.
  * => Any thread, also inside a section. Not for signal handlers. Neither waits
- *    for readers. poll pushes the grace period: it may run a heavy fence (two on weakly ordered machines)
- *    where that takes microseconds; in the slow modes it leaves that to a worker
- *    (so a callback must not wait for it).
+ *    for readers. poll pushes the grace period: it may run a heavy fence (two on
+ *    weakly ordered machines) where that takes microseconds; in the slow modes it
+ *    leaves that to a worker (so a callback must not wait for it).
  * => Once poll has returned true for a state it always will; it is a full memory
  *    barrier then.
  */
@@ -223,8 +226,13 @@ void urcu_membarrier_unregister_rculfhash_atfork(struct urcu_atfork *atfork);
 #endif
 
 /* Calls are inlined; the bare name is the function. */
-#define urcu_membarrier_read_lock()	_urcu_membarrier_read_lock()
-#define urcu_membarrier_read_unlock()	_urcu_membarrier_read_unlock()
+#ifdef DEBUG_RCU
+# define urcu_membarrier_read_lock()	UMB_DEBUG_CALL_(umb_debug_read_lock())
+# define urcu_membarrier_read_unlock()	UMB_DEBUG_CALL_(umb_debug_read_unlock())
+#else
+# define urcu_membarrier_read_lock()	_urcu_membarrier_read_lock()
+# define urcu_membarrier_read_unlock()	_urcu_membarrier_read_unlock()
+#endif
 #define urcu_membarrier_read_ongoing()	_urcu_membarrier_read_ongoing()
 
 #ifdef URCU_API_MAP

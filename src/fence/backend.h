@@ -32,6 +32,11 @@ extern const struct umbi_fence_ops umbi_fence_global;
 extern const struct umbi_fence_ops umbi_fence_signal;
 extern const struct umbi_fence_ops umbi_fence_visit;
 
+/* Make this one usable, if it is not yet. 0 or a negative errno. */
+int umbi_fence_ready(enum umb_fence_mode mode);
+/* May membarrier(2) work for the calling thread, in one of its modes? */
+int umbi_fence_has_kernel(void);
+
 /* Under the registry lock: must a fence of this scope reach the thread? */
 int umbi_in_scope(const umbi_reader *reader, enum umbi_scope scope);
 
@@ -64,6 +69,7 @@ int umbi_handler_signal(void);		/* the chosen one */
 int umbi_handler_install(int signal);	/* 0 or a negative errno */
 int umbi_handler_check(int signal);	/* the same: whether it is in its place */
 void umbi_handler_doubt(int signal);	/* signals do not seem to arrive */
+void umbi_handler_distrust(void);	/* check anew, next time, who is on top */
 
 void umbi_handler_forked(void);		/* in a forked child */
 
@@ -71,6 +77,7 @@ void umbi_handler_forked(void);		/* in a forked child */
 enum umb_fence_mode umbi_environment_mode(void);	/* 0: nothing */
 void umbi_environment_refused(void);	/* the mode */
 void umbi_environment_signal(void);
+uint32_t umbi_environment_stall_ms(uint32_t otherwise);
 
 #pragma GCC visibility pop
 

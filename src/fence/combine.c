@@ -5,6 +5,7 @@
 #include "sys/sys.h"
 #include "thread/fork.h"
 #include "thread/hold.h"
+#include "thread/stall.h"
 
 #define PUSH	0	/* an end that is over, of one who will come again */
 
@@ -28,10 +29,13 @@ static int try_lead(struct umbi_combine *c)
 	 * access COMBINE.lead, acquire. Pairs: COMBINE.unlead (release).
 	 * Orders the last leader's turn before ours.
 	 */
-	return !__atomic_load_n(&c->leader, __ATOMIC_RELAXED)
-		&& __atomic_compare_exchange_n(&c->leader, &nobody,
+	if (__atomic_load_n(&c->leader, __ATOMIC_RELAXED)
+	    || !__atomic_compare_exchange_n(&c->leader, &nobody,
 				&urcu_membarrier_reader, 0,
-				__ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+				__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return 0;
+	__atomic_store_n(&c->tid, umbi_own_tid(), __ATOMIC_RELAXED);
+	return 1;
 }
 
 static void unlead(struct umbi_combine *c)
@@ -86,8 +90,9 @@ static void take_turn(struct umbi_combine *c, umbi_turn *run,
 	__atomic_store_n(&c->completed, g, __ATOMIC_RELEASE);
 }
 
+/* A leader who does not come to an end may be told of, too. */
 static void follow(struct umbi_combine *c, uint32_t word, unsigned int *spins,
-		   uint64_t end)
+		   uint64_t end, struct umbi_wait *wait)
 {
 	uint32_t forks = umbi_forks_now();
 
@@ -102,8 +107,14 @@ static void follow(struct umbi_combine *c, uint32_t word, unsigned int *spins,
 	 * Orders the follower's count before the kernel's look at the word.
 	 */
 	__atomic_fetch_add(&c->followers, 1, __ATOMIC_SEQ_CST);
-	umbi_sleep(&c->word, word, umbi_time_left(end));
+	umbi_sleep(&c->word, word, umbi_stall_nap(wait, umbi_time_left(end)));
 	umbi_uncount(&c->followers, forks);
+	if (__atomic_load_n(&c->word, __ATOMIC_RELAXED) != word) {
+		umbi_stall_over(wait);	/* a turn has ended */
+		wait->since = 0;
+	}
+	umbi_stall_look(wait, UMB_STALL_LEADER,
+			__atomic_load_n(&c->tid, __ATOMIC_RELAXED));
 }
 
 unsigned long umbi_combine_target(struct umbi_combine *c)
@@ -139,22 +150,26 @@ int umbi_combine(struct umbi_combine *c, umbi_turn *run, unsigned int spins,
 		 uint64_t end)
 {
 	unsigned long target = umbi_combine_target(c);
+	struct umbi_wait wait = { 0 };
 	uint32_t word;
+	int served;
 
 	for (int tries = 0; ; tries++) {
 		/* Acquire: before the looks at completed and leader. */
 		word = __atomic_load_n(&c->word, __ATOMIC_ACQUIRE);
-		if (umbi_combine_served(c, target))
-			return 1;
-		if (tries && !umbi_time_left(end))
-			return 0;
+		served = umbi_combine_served(c, target);
+		if (served || (tries && !umbi_time_left(end)))
+			break;
 		if (try_lead(c)) {
 			take_turn(c, run, target, end);
 			unlead(c);
 		} else {
-			follow(c, word, &spins, end);
+			follow(c, word, &spins, end, &wait);
 		}
 	}
+	if (served)
+		umbi_stall_over(&wait);
+	return served;
 }
 
 int umbi_combine_push(struct umbi_combine *c, umbi_turn *run,
@@ -188,8 +203,10 @@ void umbi_combine_forked(struct umbi_combine *c)
 {
 	c->followers = 0;
 	c->word++;	/* who has followed may have to lead */
-	if (umbi_combine_ours(c))
+	if (umbi_combine_ours(c)) {
+		c->tid = umbi_own_tid();
 		return;
+	}
 	/* What it had done of its turn, there is no telling. */
 	c->begun = c->started - 1;
 	c->leader = NULL;

@@ -17,6 +17,7 @@ struct umbi_combine {
 	unsigned long completed;	/* number of the newest turn that ended */
 	unsigned long begun;		/* this one was given up, see below */
 	const void *leader;		/* somebody runs a turn: his record */
+	uint32_t tid;			/* and number, or the last one's */
 	uint32_t word;			/* followers sleep on it; one more a turn */
 	uint32_t followers;		/* who sleep, or are about to */
 } __attribute__((aligned(128)));

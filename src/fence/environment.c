@@ -13,6 +13,9 @@
 
 #define MODE	"URCU_MEMBARRIER_MODE"
 #define SIGNAL	"URCU_MEMBARRIER_SIGNAL"
+#define STALL	"URCU_MEMBARRIER_STALL_MS"
+#define STALL_MAX	86400000
+#define SIGNAL_MAX	10000
 #define MODES	"private-expedited, global-expedited, global, signal, visit"
 
 static void complain(const char *variable, const char *why)
@@ -47,19 +50,36 @@ void umbi_environment_refused(void)
 		 "; choosing by itself");
 }
 
-/* A number, or -1. Nothing but digits: no sign, no blank. */
-static int number(const char *text)
+/* A number up to max, or -1. Nothing but digits: no sign, no blank. */
+static int number(const char *text, int max)
 {
 	int n = 0;
 
 	if (!*text)
 		return -1;
 	for (; *text; text++) {
-		if (*text < '0' || *text > '9' || n > 1000)
+		int digit = *text - '0';
+
+		if (digit < 0 || digit > 9 || n > (max - digit) / 10)
 			return -1;
-		n = 10 * n + *text - '0';
+		n = 10 * n + digit;
 	}
 	return n;
+}
+
+uint32_t umbi_environment_stall_ms(uint32_t otherwise)
+{
+	const char *value = secure_getenv(STALL);
+	int ms;
+
+	if (!value || !*value)
+		return otherwise;
+	ms = number(value, STALL_MAX);
+	if (ms >= 0)
+		return (uint32_t) ms;
+	complain(STALL, "not a time; valid: 0 (tell of no stalls) to 86400000 "
+		 "milliseconds; using 10000");
+	return otherwise;
 }
 
 static int signal_named(const char *text)
@@ -70,12 +90,12 @@ static int signal_named(const char *text)
 		if (!strcmp(text, s->name))
 			return s->number;
 	if (strncmp(text, first, sizeof first - 1))
-		return number(text);
+		return number(text, SIGNAL_MAX);
 	text += sizeof first - 1;
 	if (!*text)
 		return SIGRTMIN;
-	return *text == '+' && number(text + 1) >= 0
-		? SIGRTMIN + number(text + 1) : -1;
+	return *text == '+' && number(text + 1, SIGNAL_MAX) >= 0
+		? SIGRTMIN + number(text + 1, SIGNAL_MAX) : -1;
 }
 
 void umbi_environment_signal(void)

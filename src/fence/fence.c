@@ -4,9 +4,14 @@
  * The heavy half: which backend, and what happens when it fails.
  *
  * A step down is safe at any moment because the light half is the same in
- * every mode. Backends are made ready, and chosen, under the lock; they are run,
- * and stepped down from, by the leader of a combined turn and by that of a
- * grace period, each for a scope of its own.
+ * every mode. Backends are made ready, and chosen, under the lock; they are run
+ * by the leader of a combined turn and by that of a grace period, each for a scope
+ * of its own.
+ *
+ * What fails for good fails for the thread that tried: filters of seccomp are a
+ * thread's own. So each thread steps down for itself, at the price of one refused
+ * call, and those who are allowed more go on as before. What fails for once is made
+ * up for by the next backend, for this one fence.
  */
 
 #include <errno.h>
@@ -15,11 +20,16 @@
 #include "fence/backend.h"
 #include "fence/combine.h"
 #include "fence/fence.h"
+#include "sys/probe.h"
 #include "thread/fork.h"
+#include "thread/hold.h"
+#include "thread/stall.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define TRIES		3	/* of a backend that reports a passing failure */
 #define SPINS		200	/* a follower's, against one expedited fence */
+#define NAP_MIN		1000000u	/* ns; where nothing works for the moment */
+#define NAP_MAX		100000000u
 
 static const char *const mode_names[] = {
 	[UMB_FENCE_PRIVATE_EXPEDITED] = "private-expedited",
@@ -40,8 +50,12 @@ static const struct umbi_fence_ops *const backends[] = {
 
 static struct umbi_combine turn;
 static struct umbi_lock choice;
-static int chosen = -1;			/* index of the backend in use */
+static int chosen = -1;			/* index of the best backend */
 static unsigned int prepared;		/* a bit a backend */
+
+/* Each scope has one writer at a time. The others count what is rare. */
+static unsigned long runs[UMBI_SCOPES][ARRAY_SIZE(backends)];
+static unsigned long quiet_runs, failures, fallbacks, degradations;
 
 static int sandboxed;			/* at load: system calls may be deadly */
 
@@ -65,8 +79,10 @@ static int prepare(int i)
 	if (__atomic_load_n(&prepared, __ATOMIC_RELAXED) & 1U << i)
 		return 0;
 	tried = i;
-	if (backends[i]->risky && sandboxed && !umbi_survives(try_it))
-		ret = -EPERM;
+	if (backends[i]->risky && sandboxed) {
+		ret = umbi_survives(try_it);
+		ret = ret > 0 ? 0 : ret ? ret : -EPERM;
+	}
 	if (!ret)
 		ret = backends[i]->prepare();
 	if (!ret)
@@ -108,8 +124,8 @@ static int from_environment(void)
 	return first_usable();
 }
 
-/* Index of the backend in use; chosen at load, or by whoever needs it first. */
-static int current(void)
+/* Index of the best backend; chosen at load, or by whoever needs it first. */
+static int best(void)
 {
 	int i = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
 
@@ -132,7 +148,24 @@ static int current(void)
  */
 static __attribute__((constructor)) void choose(void)
 {
-	current();
+	best();
+}
+
+/* Relaxed, here and below: the owner's flags. */
+static int is_refused(int i)
+{
+	return (urcu_membarrier_reader.flags & UMBI_REFUSED(i)) != 0;
+}
+
+/* Index of the backend that the calling thread uses. */
+static int current(void)
+{
+	int first = best();
+
+	for (int n = 0; first < NONE && n < NONE; n++)
+		if (!is_refused((first + n) % NONE))
+			return (first + n) % NONE;
+	return NONE;
 }
 
 static int ready(int i)
@@ -147,6 +180,19 @@ static int ready(int i)
 	return ret;
 }
 
+int umbi_fence_ready(enum umb_fence_mode mode)
+{
+	return ready(backend_of(mode));
+}
+
+int umbi_fence_has_kernel(void)
+{
+	for (int i = 0; i < NONE; i++)
+		if (!backends[i]->one_by_one && !is_refused(i))
+			return 1;
+	return 0;
+}
+
 static int passing(int error)
 {
 	return error == -ENOMEM || error == -EAGAIN || error == -EINTR
@@ -157,6 +203,7 @@ static int run_once(int i, enum umbi_scope scope)
 {
 	int ret;
 
+	umbi_probe(fence_start, backends[i]->mode, scope);
 	/*
 	 * fence FENCE.call, full. Pairs: KERNEL.barrier (full), HOLD.pass (full).
 	 * Orders the caller's accesses before those barriers.
@@ -171,6 +218,9 @@ static int run_once(int i, enum umbi_scope scope)
 	 * Without: as for FENCE.call.
 	 */
 	umbi_fence_full();
+	umbi_probe(fence_end, backends[i]->mode, ret);
+	if (ret)
+		__atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);
 	return ret;
 }
 
@@ -184,36 +234,75 @@ static int run_backend(int i, enum umbi_scope scope)
 			return 0;
 		if (ret == -EPERM && !backends[i]->prepare())
 			ret = 0;	/* it was not registered; now it is */
-		else if (passing(ret) && n + 1 < TRIES)
-			ret = 0;
+		else if (passing(ret) && ret != -EXDEV && n + 1 < TRIES)
+			ret = 0;	/* who says EXDEV has tried again himself */
 	}
 	return ret ? ret : -EPERM;
 }
 
-/* For good, unless somebody else has made the step. */
-static void step(int from, int to)
+/*
+ * Down the list from there, and on from its top; then once more what has been
+ * refused. Index of the one that worked, or a negative errno: -EAGAIN where one
+ * may work later.
+ */
+static int run_any(int first, enum umbi_scope scope)
 {
-	__atomic_compare_exchange_n(&chosen, &from, to, 0, __ATOMIC_RELAXED,
-				    __ATOMIC_RELAXED);
+	int hope = -EPERM;
+
+	for (int n = 0; n < 2 * NONE; n++) {
+		int i = (first + n) % NONE, ret;
+
+		if (is_refused(i) != (n >= NONE))
+			continue;
+		ret = run_backend(i, scope);
+		if (!ret || passing(ret))
+			urcu_membarrier_reader.flags &= ~UMBI_REFUSED(i);
+		else
+			urcu_membarrier_reader.flags |= UMBI_REFUSED(i);
+		if (!ret)
+			return i;
+		if (passing(ret))
+			hope = -EAGAIN;
+	}
+	return hope;
 }
 
-/* Down the list, and before the end once more from its top. */
+/* Another one than the thread's own has done it: for this once, or for good? */
+static void note_change(int from, int to)
+{
+	if (from != NONE && !is_refused(from)) {
+		__atomic_fetch_add(&fallbacks, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	__atomic_fetch_add(&degradations, 1, __ATOMIC_RELAXED);
+	umbi_probe(degradation, from == NONE ? 0 : backends[from]->mode,
+		   backends[to]->mode);
+	/* None was known: it is everybody's. */
+	if (from == NONE)
+		__atomic_compare_exchange_n(&chosen, &from, to, 0,
+				__ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 static void run(enum umbi_scope scope)
 {
-	int first = current(), failed = first == NONE;
+	struct umbi_wait wait = { 0 };
+	int from = current(), to;
+	uint64_t nap = NAP_MIN;
+	uint32_t never = 0;
 
-	for (int n = 0; n < NONE; n++) {
-		int i = (first + n) % NONE, ret = run_backend(i, scope);
-
-		if (!ret) {
-			if (failed)
-				step(first, i);
-			return;
-		}
-		failed |= i == first && !passing(ret);
+	while ((to = run_any(from, scope)) < 0) {
+		if (to != -EAGAIN)
+			umbi_die("no way to fence the other threads is left: "
+				 "membarrier(2), signals and the choice of CPUs "
+				 "are all refused", NULL);
+		umbi_sleep(&never, 0, umbi_stall_nap(&wait, nap));
+		umbi_stall_look(&wait, UMB_STALL_LEADER, umbi_own_tid());
+		nap = nap < NAP_MAX ? 2 * nap : NAP_MAX;
 	}
-	umbi_die("no way to fence the other threads is left: membarrier(2), "
-		 "signals and the choice of CPUs are all refused", NULL);
+	umbi_stall_over(&wait);
+	umbi_count(&runs[scope][to]);
+	if (to != from)
+		note_change(from, to);
 }
 
 static enum umbi_progress run_turn(int begun, uint64_t end)
@@ -243,7 +332,11 @@ int umbi_fence_quietly(void)
 {
 	int i = backend_of(UMB_FENCE_GLOBAL), ret = ready(i);
 
-	return ret ? ret : run_once(i, UMBI_EVERYBODY);
+	if (!ret)
+		ret = run_once(i, UMBI_EVERYBODY);
+	if (!ret)
+		__atomic_fetch_add(&quiet_runs, 1, __ATOMIC_RELAXED);
+	return ret;
 }
 
 int umbi_fence_is_slow(void)
@@ -278,19 +371,20 @@ int umb_fence_select(enum umb_fence_mode mode)
 
 	if (i == NONE)
 		return -EINVAL;
-	current();
+	best();
 	if (umbi_thread_count() > 1)
 		return -EBUSY;
 	ret = ready(i);
 	if (ret)
 		return -ENOTSUP;
+	urcu_membarrier_reader.flags &= ~UMBI_REFUSED(i);
 	__atomic_store_n(&chosen, i, __ATOMIC_RELAXED);
 	return 0;
 }
 
 int umb_fence_signal(void)
 {
-	current();
+	best();
 	return umbi_handler_signal();
 }
 
@@ -300,7 +394,7 @@ int umb_fence_set_signal(int signal)
 
 	if (!umbi_handler_fits(signal))
 		return -EINVAL;
-	current();
+	best();
 	if (umbi_thread_count() > 1)
 		return -EBUSY;
 	umbi_lock(&choice);
@@ -311,6 +405,26 @@ int umb_fence_set_signal(int signal)
 		umbi_handler_choose(signal);
 	umbi_unlock(&choice);
 	return ret;
+}
+
+static uint64_t sum_of_runs(int i)
+{
+	uint64_t sum = 0;
+
+	for (int scope = 0; scope < UMBI_SCOPES; scope++)
+		sum += __atomic_load_n(&runs[scope][i], __ATOMIC_RELAXED);
+	return sum;
+}
+
+void umbi_fence_stats(struct umb_stats *stats)
+{
+	for (int i = 0; i < NONE; i++)
+		stats->fences[backends[i]->mode] = sum_of_runs(i);
+	stats->fences[UMB_FENCE_GLOBAL] +=
+		__atomic_load_n(&quiet_runs, __ATOMIC_RELAXED);
+	stats->failures = __atomic_load_n(&failures, __ATOMIC_RELAXED);
+	stats->fallbacks = __atomic_load_n(&fallbacks, __ATOMIC_RELAXED);
+	stats->degradations = __atomic_load_n(&degradations, __ATOMIC_RELAXED);
 }
 
 int umbi_fence_ours(void)

@@ -4,7 +4,10 @@
 
 /* The heavy fence, as the rest of the library uses it. */
 
+#include <stdint.h>
+
 #include "urcu-membarrier/fence.h"
+#include "urcu-membarrier/stats.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -24,7 +27,10 @@ int umbi_fence_quietly(void);
 /* Does the calling thread, a signal handler, lead one? */
 int umbi_fence_ours(void);
 
-/* Does a fence cost more than microseconds? */
+/* Fill in what fences have counted. */
+void umbi_fence_stats(struct umb_stats *stats);
+
+/* Does a fence of the calling thread cost more than microseconds? */
 int umbi_fence_is_slow(void);
 
 #pragma GCC visibility pop

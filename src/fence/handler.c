@@ -35,6 +35,7 @@ static struct level {
 static unsigned int used;	/* levels; under the lock */
 static struct umbi_lock lock;
 static action trusted;		/* not ours, but it passes on to us */
+static unsigned int puts;	/* times that ours was put on top */
 
 /* The kernel's set is shorter than the C library's; the rest is not there. */
 static void add_signals(sigset_t *to, const sigset_t *from)
@@ -148,7 +149,7 @@ int umbi_handler_fits(int signal)
 
 void umbi_handler_choose(int signal)
 {
-	__atomic_store_n(&trusted, NULL, __ATOMIC_RELAXED);
+	umbi_handler_distrust();
 	__atomic_store_n(&umbi_barrier_signal, signal, __ATOMIC_RELAXED);
 }
 
@@ -209,6 +210,7 @@ static int put_on_top(int signal, const struct sigaction *below)
 	/* Before it is installed, for a forked child. */
 	if (n == used)
 		used++;
+	__atomic_fetch_add(&puts, 1, __ATOMIC_SEQ_CST);
 	ret = umbi_signal_action(signal, &new, &old);
 	/* Did somebody come between? That is what we have replaced. */
 	if (!ret && old.sa_sigaction != below->sa_sigaction)
@@ -266,6 +268,7 @@ static int arrives(int signal)
 
 int umbi_handler_check(int signal)
 {
+	unsigned int before = __atomic_load_n(&puts, __ATOMIC_SEQ_CST);
 	struct sigaction now;
 	int ret = umbi_signal_action(signal, NULL, &now), there;
 	action other;
@@ -280,14 +283,20 @@ int umbi_handler_check(int signal)
 	there = arrives(signal);
 	if (!there)
 		return umbi_handler_install(signal);
-	if (there > 0)
+	/* By that handler, or by ours, which somebody has just put on top? */
+	if (there > 0 && before == __atomic_load_n(&puts, __ATOMIC_SEQ_CST))
 		__atomic_store_n(&trusted, other, __ATOMIC_RELAXED);
 	return 0;
 }
 
-void umbi_handler_doubt(int signal)
+void umbi_handler_distrust(void)
 {
 	__atomic_store_n(&trusted, NULL, __ATOMIC_RELAXED);
+}
+
+void umbi_handler_doubt(int signal)
+{
+	umbi_handler_distrust();
 	if (arrives(signal) <= 0)
 		umbi_handler_install(signal);
 }

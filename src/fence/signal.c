@@ -18,12 +18,14 @@
 
 #include "fence/backend.h"
 #include "thread/hold.h"
+#include "thread/stall.h"
 
 #define SIGNAL_NS	4000		/* what one to an idle thread costs */
 #define LOOK_NS		50000		/* between two looks at the answers */
 #define AGAIN		256		/* requests between two to the deaf */
 #define RETRY_MIN	10000000u	/* ns; of visits that do not reach all */
 #define RETRY_MAX	1000000000u
+#define PATIENCE	50000000u	/* before another way is tried, if there is one */
 
 /* So many threads that a visit costs less than their signals? */
 static int crowded(enum umbi_scope scope)
@@ -179,43 +181,58 @@ static void wait_for_answers(struct umbi_hold *hold, enum umbi_scope scope,
 		 && umbi_now_ns() < end);
 }
 
-static void complain(void)
+/* One round of visits. Nonzero: it has not reached all. */
+static int visit_round(struct umbi_hold *hold, enum umbi_scope scope,
+		       struct asked *asked)
 {
-	static int complained;
+	struct umbi_cpus wanted = cpus_of_held(hold, asked);
+	struct umbi_cpus visited = answers(scope);
 
-	if (!__atomic_exchange_n(&complained, 1, __ATOMIC_RELAXED))
-		umbi_say("a heavy fence waits for a thread that does not take "
-			 "the signal, and may be on a CPU where the caller may "
-			 "not go", NULL);
+	if (asked->again) {
+		umbi_handler_doubt(asked->signal);
+		/* It may have failed for the moment only. */
+		umbi_fence_ready(UMB_FENCE_VISIT);
+	}
+	return umbi_visit(&wanted, &visited)
+		|| !let_go(hold, umbi_cpus_within(&wanted, &visited)
+				 ? NULL : &visited);
 }
 
-static void visit_others(struct umbi_hold *hold, enum umbi_scope scope,
-			 struct asked *asked)
+/*
+ * A thread that neither answers nor can be visited is waited for if there is no
+ * other way to reach it.
+ */
+static int visit_others(struct umbi_hold *hold, enum umbi_scope scope,
+			struct asked *asked)
 {
-	uint64_t retry = 0;
+	struct umbi_wait wait = { 0 };
+	uint64_t retry = 0, begin = umbi_now_ns();
+	int ret = 0;
 
 	asked->again = 0;
-	while (!umbi_hold_wait(hold, 0, retry)) {
-		struct umbi_cpus wanted = cpus_of_held(hold, asked);
-		struct umbi_cpus visited = answers(scope);
-
-		if (asked->again) {
-			complain();
-			umbi_handler_doubt(asked->signal);
+	while (!umbi_hold_wait(hold, 0, umbi_stall_nap(&wait, retry))) {
+		umbi_stall_look(&wait, UMB_STALL_FENCE, 0);
+		if (retry && umbi_now_ns() - begin > PATIENCE
+		    && umbi_fence_has_kernel()) {
+			let_go(hold, NULL);
+			/* But who is just counting down. */
+			umbi_hold_wait(hold, 0, UMBI_FOREVER);
+			ret = -EXDEV;
+			break;
 		}
-		asked->again = umbi_visit(&wanted, &visited)
-			|| !let_go(hold, umbi_cpus_within(&wanted, &visited)
-					 ? NULL : &visited);
+		asked->again = visit_round(hold, scope, asked);
 		retry = retry < RETRY_MIN ? RETRY_MIN
 			: retry < RETRY_MAX ? 2 * retry : retry;
 	}
+	umbi_stall_over(&wait);
+	return ret;
 }
 
 static int signal_run(enum umbi_scope scope)
 {
 	struct umbi_hold *hold = &umbi_hold_barriers[scope];
 	int signal = umbi_handler_signal();
-	int ret = umbi_handler_check(signal);
+	int ret = umbi_handler_check(signal), missed;
 	struct asked asked;
 
 	if (ret)
@@ -223,13 +240,16 @@ static int signal_run(enum umbi_scope scope)
 	if (crowded(scope) && !umbi_fence_visit.run(scope))
 		return 0;
 	asked = ask_all(hold, scope, signal);
+	/* Now and then: who was trusted to pass it on may do so no more. */
+	if (asked.again)
+		umbi_handler_distrust();
 	ret = asked.error;
 	if (ret)
 		let_go(hold, NULL);
 	else
 		wait_for_answers(hold, scope, asked.silent);
-	visit_others(hold, scope, &asked);
-	return ret;
+	missed = visit_others(hold, scope, &asked);
+	return ret ? ret : missed;
 }
 
 static int signal_prepare(void)

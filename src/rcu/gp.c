@@ -31,10 +31,13 @@
 #include "fence/combine.h"
 #include "fence/fence.h"
 #include "rcu/gp.h"
+#include "rcu/note.h"
 #include "sys/sys.h"
+#include "thread/debug.h"
 #include "thread/fork.h"
 #include "thread/hold.h"
 #include "thread/registry.h"
+#include "thread/stall.h"
 
 #define SEQ_MASK	(~URCU_MEMBARRIER_SLOW & ~URCU_MEMBARRIER_NEST_MASK)
 #define SEQ_ONE		(1UL << URCU_MEMBARRIER_NEST_BITS)
@@ -65,6 +68,7 @@
 
 struct urcu_membarrier_gp urcu_membarrier_gp = {
 	.word = SEQ_FIRST | 1,
+	.registry = &umbi_registry,
 };
 
 static struct umbi_combine gp;
@@ -90,7 +94,7 @@ static unsigned long unsettled;
 
 static unsigned long current_word(void)
 {
-	/* Relaxed: leaders write it, and we lead. */
+	/* Relaxed: leaders write it, and we lead; or just want to tell of them. */
 	return __atomic_load_n(&urcu_membarrier_gp.word, __ATOMIC_RELAXED);
 }
 
@@ -223,6 +227,22 @@ static void let_go_readers(void)
 	umbi_hold_wait(&umbi_hold_sections, 0, UMBI_FOREVER);
 }
 
+/* Until all have left, or the time is over; if it takes long it is told on whom. */
+static int wait_for_readers(uint64_t end)
+{
+	uint64_t left;
+	int out;
+
+	do {
+		left = umbi_time_left(end);
+		out = umbi_hold_wait(&umbi_hold_sections, 0,
+				     umbi_stall_nap(umbi_note_wait(), left));
+		if (!out)
+			umbi_stall_look(umbi_note_wait(), UMB_STALL_SECTION, 0);
+	} while (!out && left);
+	return out;
+}
+
 /*
  * A flag or bit that is set without a fence is seen but for an accident: the
  * reader was just leaving. Where fences are slow we sleep on that for a while.
@@ -247,7 +267,7 @@ static int sleep_on_readers(unsigned long word, uint64_t end)
 			 */
 			umbi_fence_online();
 		while (!all_armed(word));
-		if (umbi_hold_wait(&umbi_hold_sections, 0, umbi_time_left(end)))
+		if (wait_for_readers(end))
 			return 1;
 	}
 	let_go_readers();
@@ -268,24 +288,112 @@ static int anyone_holds(unsigned long word)
 	return any;
 }
 
+/* The word for which readers were found that hold, see look_at_wait(). */
+static unsigned long wait_word;
+
+static void note_holding(unsigned long word)
+{
+	if (!umbi_note_wait()->since)
+		wait_word = word;
+	umbi_note_holding();
+}
+
 /* G4 and G5. Nonzero: all sections that are left carry the word. */
 static int settle(uint64_t end)
 {
 	unsigned long word = current_word();
+	int out;
 
-	if (umbi_time_left(end) ? hold_readers(word)
-				  && !sleep_on_readers(word, end)
-				: anyone_holds(word))
-		return 0;
-	unsettled = 0;
-	return 1;
+	if (!umbi_time_left(end)) {
+		out = !anyone_holds(word);
+	} else {
+		out = !hold_readers(word);
+		if (!out) {
+			note_holding(word);
+			umbi_note_sleep();
+			out = sleep_on_readers(word, end);
+			note_holding(word);
+		}
+	}
+	if (out) {
+		umbi_note_out();
+		unsettled = 0;
+	} else {
+		note_holding(word);
+		umbi_note_wait()->nap_ends = 0;
+		umbi_stall_look(umbi_note_wait(), UMB_STALL_SECTION, 0);
+	}
+	return out;
+}
+
+/* Is this a section that was there when the wait for that word began? */
+static int is_as_old(unsigned long c, unsigned long word)
+{
+	/* Numbers come round; and of OLDEST there is no telling. */
+	return _urcu_membarrier_depth(c) && (c & SEQ_MASK) >= SEQ_FIRST
+		&& (long) (((word - (c & SEQ_MASK)) & SEQ_MASK) << 1) > 0;
+}
+
+/*
+ * Before a new word: does one wait that was given up, and are its readers still there?
+ * Else that wait is over.
+ */
+static void look_at_wait(void)
+{
+	umbi_reader *reader;
+	int any = 0;
+
+	if (!umbi_note_wait()->since)
+		return;
+	lock_registry();
+	for (struct umbi_scan s = umbi_scan();
+	     !any && (reader = umbi_scan_next(&s)); )
+		any = is_as_old(counter_of(reader), wait_word);
+	umbi_unlock(&umbi_registry.lock);
+	if (!any)
+		umbi_note_out();
+}
+
+/* What leaders rely on, between two grace periods. In processes with debugging. */
+static void check(void)
+{
+	umbi_reader *reader;
+	int flags = 0, states = 1, registry;
+
+	if (!umbi_debug())
+		return;
+	lock_registry();
+	registry = umbi_registry_valid();
+	for (struct umbi_scan s = umbi_scan(); (reader = umbi_scan_next(&s)); ) {
+		unsigned long c = counter_of(reader);
+
+		flags |= umbi_held(&umbi_hold_sections, &reader->waiting);
+		states &= _urcu_membarrier_depth(c)
+			|| !(c & URCU_MEMBARRIER_NEST_MASK
+			       & ~URCU_MEMBARRIER_VISITOR)
+			|| c == URCU_MEMBARRIER_OFFLINE
+			|| c == URCU_MEMBARRIER_ENTERING;
+	}
+	umbi_unlock(&umbi_registry.lock);
+	umbi_debug_invariant(registry, "the registry of threads");
+	umbi_debug_invariant(!flags, "a reader is flagged and nobody waits");
+	umbi_debug_invariant(states, "a thread's counter: an earlier "
+			     "rcu_read_unlock had no rcu_read_lock");
+	umbi_debug_invariant((current_word() & URCU_MEMBARRIER_NEST_MASK) == 1
+			     && current_word() / SEQ_ONE
+				>= URCU_MEMBARRIER_SEQ_FIRST,
+			     "the number of the grace period");
 }
 
 static enum umbi_progress run_grace_period(int begun, uint64_t end)
 {
 	if (!begun) {
-		if (nobody_online())
+		umbi_note_begin();
+		look_at_wait();
+		if (nobody_online()) {
+			umbi_note_end(1);
 			return UMBI_COMPLETE;
+		}
 		if (unsettled >= UNSETTLED_MAX && !settle(end))
 			return UMBI_NOT_BEGUN;
 		/*
@@ -297,8 +405,10 @@ static enum umbi_progress run_grace_period(int begun, uint64_t end)
 		umbi_fence_online();
 		store_next_word();
 	}
-	if (!settle(end))
+	if (!settle(end)) {
+		umbi_note_given_up();
 		return UMBI_BEGUN;
+	}
 	/*
 	 * fence GP.after-scan, heavy. Pairs: RD.leave (light).
 	 * Orders the sections' accesses before the end of the grace period.
@@ -307,6 +417,8 @@ static enum umbi_progress run_grace_period(int begun, uint64_t end)
 	 */
 	if (!MACHINE_IS_TSO)
 		umbi_fence_online();
+	check();
+	umbi_note_end(0);
 	return UMBI_COMPLETE;
 }
 
@@ -343,6 +455,7 @@ static int look_again(void)
 
 static int look_first_time(void)
 {
+	look_at_wait();
 	if (unsettled >= UNSETTLED_MAX && !settle(0))
 		return -1;
 	store_next_word();
@@ -381,7 +494,21 @@ int umbi_gp_wait_quietly(unsigned long target, uint32_t *hurry)
 	 * fence GP.quiet-end, heavy. Pairs: RD.leave (light).
 	 * As GP.after-scan.
 	 */
-	return MACHINE_IS_TSO || !umbi_fence_quietly();
+	if (!MACHINE_IS_TSO && umbi_fence_quietly())
+		return 0;
+	umbi_note_quiet();
+	return 1;
+}
+
+unsigned long umbi_gp_holds_on(const umbi_reader *reader)
+{
+	unsigned long c = counter_of(reader);
+
+	/* A leader who sleeps has flagged those that he sleeps on. */
+	if (umbi_hold_is_open(&umbi_hold_sections)
+	    && !umbi_held(&umbi_hold_sections, &reader->waiting))
+		return 0;
+	return holds(c, current_word()) ? _urcu_membarrier_depth(c) : 0;
 }
 
 int umbi_gp_ours(void)
@@ -392,5 +519,7 @@ int umbi_gp_ours(void)
 void umbi_gp_forked(void)
 {
 	umbi_combine_forked(&gp);
+	if (!umbi_combine_ours(&gp))
+		umbi_note_forget();
 	umbi_gp_thread_went_offline();
 }

@@ -4,6 +4,9 @@
 
 #include <stdint.h>
 
+#include "thread/thread.h"
+#include "urcu-membarrier/stats.h"
+
 #pragma GCC visibility push(hidden)
 
 /*
@@ -28,6 +31,15 @@ int umbi_gp_wait_quietly(unsigned long target, uint32_t *hurry);
 
 /* Does the calling thread lead a grace period, or a fence, in what it interrupts? */
 int umbi_gp_ours(void);
+
+/*
+ * Under the registry lock: the depth of a section for which the newest grace period
+ * waits, or 0.
+ */
+unsigned long umbi_gp_holds_on(const umbi_reader *reader);
+
+/* Fill in what grace periods have counted. */
+void umbi_gp_stats(struct umb_stats *stats);
 
 /* A thread that was online is not any more: see whether anyone is left. */
 void umbi_gp_thread_went_offline(void);

@@ -26,6 +26,7 @@
 
 #include "rcu/gp.h"
 #include "sys/sys.h"
+#include "thread/debug.h"
 #include "thread/hold.h"
 #include "thread/thread.h"
 #include "urcu/urcu-membarrier.h"
@@ -149,6 +150,10 @@ void urcu_membarrier_thread_offline(void)
 {
 	unsigned long c = counter();
 
+	if (umbi_debug() && in_section(c))
+		umbi_debug_complain("rcu_thread_offline: inside a read-side "
+				    "critical section, where it does nothing",
+				    __builtin_return_address(0));
 	/*
 	 * access RD.offline, release. Pairs: GP.scan (acquire), FENCE.offline (acquire).
 	 * Orders the sections before the counter says offline.
@@ -221,13 +226,20 @@ void urcu_membarrier_exit(void)
 {
 }
 
+/* In debug builds sections of those who call these, as liburcu-cds, begin somewhere. */
 void (urcu_membarrier_read_lock)(void)
 {
+	int nested = UMBI_DEBUG_BUILD && _urcu_membarrier_read_ongoing();
+
 	_urcu_membarrier_read_lock();
+	if (UMBI_DEBUG_BUILD && !nested)
+		umbi_debug_entered(__builtin_return_address(0));
 }
 
 void (urcu_membarrier_read_unlock)(void)
 {
+	if (UMBI_DEBUG_BUILD && _urcu_membarrier_read_ongoing() == 1)
+		umbi_debug_entered(NULL);
 	_urcu_membarrier_read_unlock();
 }
 

@@ -8,6 +8,7 @@
 
 #include "fence/combine.h"
 #include "reclaim/worker.h"
+#include "thread/debug.h"
 #include "thread/fork.h"
 #include "thread/hold.h"
 #include "urcu/urcu-membarrier.h"
@@ -59,6 +60,8 @@ void urcu_membarrier_call_rcu(struct rcu_head *head,
 {
 	struct call_rcu_data *w = urcu_membarrier_reader.worker;
 
+	if (umbi_debug())
+		umbi_debug_queue(head);
 	head->func = func;
 	if (!w) {
 		if (__atomic_load_n(&of_cpus, __ATOMIC_RELAXED)) {

@@ -3,7 +3,6 @@
 /* Watermarks, the callers that wait for them, and the counters. */
 
 #include <errno.h>
-#include <string.h>
 
 #include "reclaim/worker.h"
 #include "urcu-membarrier/reclaim.h"
@@ -14,7 +13,7 @@
 static unsigned long watermark_low, watermark_high;
 static int may_wait;
 /* Of workers that are gone, and of those who waited; under the list's lock. */
-static struct umb_reclaim_stats kept;
+static struct umb_stats kept;
 
 /* Relaxed, here and below: limits, not invariants. */
 unsigned long umbi_low(void)
@@ -90,22 +89,18 @@ void umbi_limit_look(struct call_rcu_data *w)
 		umbi_count(&w->hastened);
 }
 
-static unsigned long counted(const unsigned long *counter)
+static void add(struct umb_stats *stats, const struct call_rcu_data *w)
 {
-	return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
+	unsigned long peak = umbi_counted(&w->peak);
+	unsigned long moved = umbi_counted(&w->moved);
 
-static void add(struct umb_reclaim_stats *stats, const struct call_rcu_data *w)
-{
-	unsigned long peak = counted(&w->peak), moved = counted(&w->moved);
-
-	stats->run += counted(&w->run) - moved;
-	stats->queued += counted(&w->queued) - moved;
+	stats->run += umbi_counted(&w->run) - w->run_elsewhere;
+	stats->queued += umbi_counted(&w->queued) - moved;
 	if (stats->peak < peak)
 		stats->peak = peak;
-	stats->batches += counted(&w->batches);
-	stats->lazy += counted(&w->lazy);
-	stats->hastened += counted(&w->hastened);
+	stats->batches += umbi_counted(&w->batches);
+	stats->lazy += umbi_counted(&w->lazy);
+	stats->hastened += umbi_counted(&w->hastened);
 	stats->workers += __atomic_load_n(&w->state, __ATOMIC_RELAXED)
 		== UMBI_RUNNING;
 }
@@ -116,18 +111,18 @@ void umbi_limit_keep(const struct call_rcu_data *w)
 	kept.workers = 0;
 }
 
-int umb_reclaim_get_stats(struct umb_reclaim_stats *stats, size_t size)
+void umbi_reclaim_stats(struct umb_stats *stats)
 {
-	struct umb_reclaim_stats sum;
-
-	if (!stats)
-		return -EINVAL;
 	umbi_lock(&umbi_workers.lock);
-	sum = kept;
+	stats->queued = kept.queued;
+	stats->run = kept.run;
+	stats->peak = kept.peak;
+	stats->batches = kept.batches;
+	stats->lazy = kept.lazy;
+	stats->hastened = kept.hastened;
+	stats->waits = kept.waits;
+	stats->wait_ns = kept.wait_ns;
 	for (struct call_rcu_data *w = umbi_workers.first; w; w = w->next)
-		add(&sum, w);
+		add(stats, w);
 	umbi_unlock(&umbi_workers.lock);
-	memset(stats, 0, size);
-	memcpy(stats, &sum, size < sizeof sum ? size : sizeof sum);
-	return 0;
 }

@@ -20,6 +20,8 @@
 #include <stddef.h>
 
 #include "reclaim/worker.h"
+#include "sys/probe.h"
+#include "thread/debug.h"
 #include "thread/fork.h"
 
 _Static_assert(offsetof(struct rcu_head, next) == 0, "links are heads");
@@ -188,8 +190,12 @@ static void run_chunk(struct call_rcu_data *w)
 		__atomic_store_n(&w->ready, next_of(head), __ATOMIC_RELAXED);
 		__atomic_store_n(&w->off, w->off + 1, __ATOMIC_RELAXED);
 		__builtin_prefetch(w->ready, 1);
+		if (umbi_debug())
+			umbi_debug_unqueue(head);
+		__atomic_store_n(&w->running, head->func, __ATOMIC_RELAXED);
 		head->func(head);
 	}
+	__atomic_store_n(&w->running, NULL, __ATOMIC_RELAXED);
 }
 
 void umbi_queue_publish(struct call_rcu_data *w)
@@ -209,6 +215,7 @@ void umbi_queue_publish(struct call_rcu_data *w)
 
 void umbi_queue_run(struct call_rcu_data *w)
 {
+	umbi_probe(batch_start, (long) w, (long) umbi_backlog(w));
 	while (w->ready) {
 		umbi_busy(w);
 		run_chunk(w);
@@ -218,6 +225,7 @@ void umbi_queue_run(struct call_rcu_data *w)
 		if (w->ready)
 			umbi_queue_take(w);
 	}
+	umbi_probe(batch_end, (long) w, (long) w->off);
 }
 
 /* A child that is forked meanwhile may be without the one that is on its way. */
@@ -239,7 +247,11 @@ void umbi_queue_move(struct call_rcu_data *from, struct call_rcu_data *to)
 	move_all(from, &from->ready, to);
 	move_all(from, &from->fresh, to);
 	from->off = __atomic_load_n(&from->queued, __ATOMIC_RELAXED);
+	/* Who adds up the counts sees both, or neither. */
+	umbi_lock(&umbi_workers.lock);
 	umbi_queue_publish(from);
+	from->run_elsewhere = from->moved;
+	umbi_unlock(&umbi_workers.lock);
 }
 
 static int contains(const struct rcu_head *chain, const struct rcu_head *head)
@@ -251,6 +263,7 @@ static int contains(const struct rcu_head *chain, const struct rcu_head *head)
 
 static void mend(struct call_rcu_data *w)
 {
+	w->running = NULL;
 	if (w->taking && !w->taken && !contains(w->newest, w->taking))
 		w->taken = w->rest = w->taking;
 	w->taking = NULL;
@@ -289,13 +302,17 @@ void umbi_queues_forked(void)
 	for (struct call_rcu_data *w = umbi_workers.first; w; w = w->next) {
 		w->newest_at_fork = w->newest;
 		w->queued_at_fork = w->queued;
-		if (w->server != &urcu_membarrier_reader)
+		if (w->server != &urcu_membarrier_reader) {
 			mend(w);
-		else if (!w->busy)
-			continue;
+		} else {
+			w->tid = umbi_own_tid();
+			if (!w->busy)
+				continue;
+		}
 		counted = 0;
 		umbi_queue_each(w, count);
 		/* Who was about to push is not here: what he counted has run. */
 		w->off = w->queued - counted;
+		w->run_elsewhere = w->moved;
 	}
 }

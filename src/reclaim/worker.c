@@ -17,6 +17,7 @@
 #include "reclaim/worker.h"
 #include "thread/fork.h"
 #include "thread/hold.h"
+#include "thread/stall.h"
 #include "urcu/urcu-membarrier.h"
 
 #define RT_LOOK_NS	10000000	/* between two looks of a real-time worker */
@@ -107,9 +108,12 @@ static int claim(struct call_rcu_data *w)
 {
 	const void *nobody = NULL;
 
-	return __atomic_compare_exchange_n(&w->server, &nobody,
+	if (!__atomic_compare_exchange_n(&w->server, &nobody,
 			&urcu_membarrier_reader, 0,
-			__ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+			__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return 0;
+	__atomic_store_n(&w->tid, umbi_own_tid(), __ATOMIC_RELAXED);
+	return 1;
 }
 
 static void tell(struct call_rcu_data *w)
@@ -155,21 +159,11 @@ static void doze(struct call_rcu_data *w, uint32_t event)
 	umbi_sleep(&w->event, event, UMBI_FOREVER);
 }
 
-/* The host's signals are for its own code; ours and the C library's stay open. */
-static void block_signals(int how, sigset_t *before)
-{
-	sigset_t set;
-
-	sigfillset(&set);
-	sigdelset(&set, __atomic_load_n(&umbi_barrier_signal, __ATOMIC_RELAXED));
-	pthread_sigmask(how, &set, before);
-}
-
 static void settle_in(struct call_rcu_data *w)
 {
 	struct umbi_cpus cpus = { { 0 } };
 
-	block_signals(SIG_SETMASK, NULL);
+	umbi_block_signals(SIG_SETMASK, NULL);
 	pthread_setname_np(pthread_self(), "umb-call-rcu");
 	urcu_membarrier_reader.worker = w;
 	__atomic_store_n(&w->runner, &urcu_membarrier_reader, __ATOMIC_RELAXED);
@@ -295,7 +289,7 @@ static int serve_ourselves(struct call_rcu_data *w)
 	int saved = errno, served;
 	sigset_t mask;
 
-	block_signals(SIG_BLOCK, &mask);
+	umbi_block_signals(SIG_BLOCK, &mask);
 	served = claim(w);
 	if (served) {
 		urcu_membarrier_reader.serving = w;
@@ -336,6 +330,8 @@ static uint64_t see_to_it(struct call_rcu_data *w)
 void umbi_worker_wait(struct call_rcu_data *w, unsigned long target)
 {
 	uint32_t progress, forks = umbi_forks_now();
+	struct umbi_wait wait = { 0 };
+	unsigned long run;
 	uint64_t ns = 0;
 
 	if (has_run(w, target))
@@ -349,7 +345,16 @@ void umbi_worker_wait(struct call_rcu_data *w, unsigned long target)
 			count_waiter(w);
 			ns = 0;
 		} else if (ns) {
-			umbi_sleep(&w->progress, progress, ns);
+			run = __atomic_load_n(&w->run, __ATOMIC_RELAXED);
+			umbi_sleep(&w->progress, progress,
+				   umbi_stall_nap(&wait, ns));
+			if (run != __atomic_load_n(&w->run, __ATOMIC_RELAXED)) {
+				umbi_stall_over(&wait);
+				wait.since = 0;
+			}
+			/* If it waits for a grace period that one tells. */
+			if (__atomic_load_n(&w->running, __ATOMIC_RELAXED))
+				umbi_stall_look(&wait, UMB_STALL_CALLBACK, 0);
 			ns = 0;
 		} else {
 			/* Again, if it was for others the last time. */
@@ -358,6 +363,7 @@ void umbi_worker_wait(struct call_rcu_data *w, unsigned long target)
 		}
 	}
 	umbi_uncount(&w->waiters, forks);
+	umbi_stall_over(&wait);
 }
 
 void umbi_worker_use(struct call_rcu_data *w)

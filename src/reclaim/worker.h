@@ -20,6 +20,7 @@
 #include <urcu/call-rcu.h>
 
 #include "sys/sys.h"
+#include "urcu-membarrier/stats.h"
 #include "thread/thread.h"
 
 #pragma GCC visibility push(hidden)
@@ -50,6 +51,8 @@ struct call_rcu_data {
 
 	/* The server's, see queue.c. */
 	const void *server __attribute__((aligned(128)));	/* his record */
+	uint32_t tid;			/* and number, or the last one's */
+	void (*running)(struct rcu_head *head);	/* NULL: no callback */
 	struct rcu_head *taking, *taken, *rest;	/* newest first */
 	struct rcu_head *turned, *turned_last;	/* oldest first */
 	struct rcu_head *fresh, *fresh_last;
@@ -57,7 +60,8 @@ struct call_rcu_data {
 	unsigned long off;		/* callbacks taken off ready */
 	uint32_t busy;			/* callbacks run right now */
 	int hasty;			/* the high watermark was passed */
-	unsigned long peak, batches, lazy, hastened, moved;
+	unsigned long peak, batches, lazy, hastened;
+	unsigned long moved, run_elsewhere;	/* to another worker; counted as run */
 
 	/* As a forked child has found them. */
 	struct rcu_head *newest_at_fork;
@@ -135,6 +139,8 @@ unsigned long umbi_low(void);
 unsigned long umbi_high(void);		/* 0: no watermarks */
 void umbi_limit(struct call_rcu_data *w);
 void umbi_limit_look(struct call_rcu_data *w);
+/* Fill in what workers have counted. */
+void umbi_reclaim_stats(struct umb_stats *stats);
 /* Under the list's lock: what a worker has counted outlives it. */
 void umbi_limit_keep(const struct call_rcu_data *w);
 
@@ -151,12 +157,6 @@ void umbi_claiming(const void *what);
 /* In a forked child, behind umbi_queues_forked(): whose callbacks are queued? */
 void umbi_defer_forked(void);
 void umbi_poll_forked(void);
-
-/* The server's own counters, which others read. */
-static inline void umbi_count(unsigned long *counter)
-{
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
-}
 
 static inline unsigned long umbi_backlog(const struct call_rcu_data *w)
 {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "sys/call.h"
 #include "sys/sys.h"
 
-/* Raw: no cancellation points. */
+int umbi_fd_open(const char *path)
+{
+	return (int) umbi_call(__NR_openat, AT_FDCWD, (long) path,
+			       O_RDONLY | O_CLOEXEC);
+}
 
 int umbi_fd_dup(int fd)
 {
@@ -24,19 +26,13 @@ int umbi_fd_dup(int fd)
 int umbi_fd_add_one(int fd)
 {
 	uint64_t one = 1;
-	int saved = errno, ret = 0;
+	long ret = umbi_call(__NR_write, fd, (long) &one, sizeof one);
 
 	/* A full counter tells as much. */
-	if (syscall(__NR_write, fd, &one, sizeof one) < 0 && errno != EAGAIN)
-		ret = -errno;
-	errno = saved;
-	return ret;
+	return ret < 0 && ret != -EAGAIN ? (int) ret : 0;
 }
 
 void umbi_fd_close(int fd)
 {
-	int saved = errno;
-
-	syscall(__NR_close, fd);
-	errno = saved;
+	umbi_call(__NR_close, fd);
 }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <linux/futex.h>
 #include <linux/posix_types.h>
-#include <stddef.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "sys/call.h"
 #include "sys/sys.h"
 
 #define NS_PER_S	1000000000
@@ -25,17 +22,11 @@ void umbi_futex_wait(uint32_t *word, uint32_t value, uint64_t ns)
 	struct { seconds s, ns; } limit = {
 		(seconds) (ns / NS_PER_S), (seconds) (ns % NS_PER_S),
 	};
-	int saved = errno;
-
-	syscall(__NR_futex, word, FUTEX_WAIT_PRIVATE, value,
-		ns > LONGEST ? NULL : &limit, NULL, 0);
-	errno = saved;
+	umbi_call(__NR_futex, (long) word, FUTEX_WAIT_PRIVATE, (long) value,
+		  ns > LONGEST ? 0 : (long) &limit);
 }
 
 void umbi_futex_wake(uint32_t *word, int n)
 {
-	int saved = errno;
-
-	syscall(__NR_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
-	errno = saved;
+	umbi_call(__NR_futex, (long) word, FUTEX_WAKE_PRIVATE, n);
 }

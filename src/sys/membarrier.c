@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+#include "sys/call.h"
 #include "sys/sys.h"
 
 #ifndef __NR_membarrier
@@ -12,11 +9,5 @@
 
 int umbi_membarrier(int cmd)
 {
-	int saved = errno;
-	int ret = (int) syscall(__NR_membarrier, cmd, 0, 0);
-
-	if (ret < 0)
-		ret = -errno;
-	errno = saved;
-	return ret;
+	return (int) umbi_call(__NR_membarrier, cmd);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "sys/call.h"
 #include "sys/sys.h"
 
 void *umbi_reserve(size_t bytes)
@@ -19,12 +18,8 @@ void *umbi_reserve(size_t bytes)
 
 int umbi_commit(void *range, size_t bytes)
 {
-	int saved = errno, ret = 0;
-
-	if (mprotect(range, bytes, PROT_READ | PROT_WRITE))
-		ret = -errno;
-	errno = saved;
-	return ret;
+	return (int) umbi_call(__NR_mprotect, (long) range, (long) bytes,
+			       PROT_READ | PROT_WRITE);
 }
 
 void umbi_free(void *block)

@@ -8,16 +8,13 @@
  */
 
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "sys/call.h"
 #include "sys/sys.h"
 
 /* The mode that a file like /proc/self/status tells; -1 if it cannot be read. */
@@ -27,8 +24,8 @@ static int seccomp_mode(int fd)
 	char text[256];
 	long n;
 
-	for (size_t seen = 0; (n = syscall(__NR_read, fd, text,
-					   sizeof text)) > 0; )
+	for (size_t seen = 0; (n = umbi_call(__NR_read, fd, (long) text,
+					     sizeof text)) > 0; )
 		for (long i = 0; i < n; i++) {
 			if (!wanted[seen])
 				return text[i] - '0';
@@ -40,16 +37,12 @@ static int seccomp_mode(int fd)
 
 int umbi_sandboxed(void)
 {
-	int saved = errno, mode = -1;
-	/* Raw: no cancellation points. */
-	int fd = (int) syscall(__NR_openat, AT_FDCWD, "/proc/thread-self/status",
-			       O_RDONLY | O_CLOEXEC);
+	int mode = -1, fd = umbi_fd_open("/proc/thread-self/status");
 
 	if (fd >= 0) {
 		mode = seccomp_mode(fd);
-		syscall(__NR_close, fd);
+		umbi_fd_close(fd);
 	}
-	errno = saved;
 	return mode != 0;	/* without /proc there is no telling */
 }
 
@@ -58,10 +51,10 @@ static __attribute__((noreturn)) void be_the_child(int (*act)(void))
 	int good;
 
 	/* A policy that kills would leave a core file. */
-	syscall(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+	umbi_call(__NR_prctl, PR_SET_DUMPABLE, 0);
 	good = !act();
 	for (;;)
-		syscall(__NR_exit_group, !good);
+		umbi_call(__NR_exit_group, !good);
 }
 
 /* The kernel's own order of arguments, and of results, differs. */
@@ -70,9 +63,9 @@ static long clone_without_signal(void)
 #if defined(__sparc__) || !defined(__NR_wait4)
 	return -1;
 #elif defined(__s390__)
-	return syscall(__NR_clone, 0, CLONE_FILES | CLONE_FS, 0, 0, 0);
+	return umbi_call(__NR_clone, 0, CLONE_FILES | CLONE_FS);
 #else
-	return syscall(__NR_clone, CLONE_FILES | CLONE_FS, 0, 0, 0, 0);
+	return umbi_call(__NR_clone, CLONE_FILES | CLONE_FS);
 #endif
 }
 
@@ -83,8 +76,8 @@ static int ended_well(long child)
 	long ret;
 
 	do
-		ret = syscall(__NR_wait4, child, &status, __WALL, NULL);
-	while (ret < 0 && errno == EINTR);
+		ret = umbi_call(__NR_wait4, child, (long) &status, __WALL);
+	while (ret == -EINTR);
 	if (ret != child)
 		return 0;
 #endif
@@ -94,7 +87,7 @@ static int ended_well(long child)
 int umbi_survives(int (*act)(void))
 {
 	sigset_t all, mask;
-	int saved = errno, good;
+	int good;
 	long child;
 
 	/* No handler of the host shall run in the child, whoever calls us. */
@@ -103,8 +96,8 @@ int umbi_survives(int (*act)(void))
 	child = clone_without_signal();
 	if (!child)
 		be_the_child(act);
-	good = child > 0 && ended_well(child);
+	good = child > 0 ? ended_well(child)
+		: child == -EAGAIN || child == -ENOMEM ? (int) child : 0;
 	umbi_signal_mask(&mask, NULL);
-	errno = saved;
 	return good;
 }

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <stddef.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+#include "sys/call.h"
 #include "sys/sys.h"
 
 /*
@@ -13,15 +9,13 @@
  */
 void umbi_signal_mask(const sigset_t *new, sigset_t *old)
 {
-	int saved = errno;
-
-	syscall(__NR_rt_sigprocmask, SIG_SETMASK, new, old, _NSIG / 8);
-	errno = saved;
+	umbi_call(__NR_rt_sigprocmask, SIG_SETMASK, (long) new, (long) old,
+		  _NSIG / 8);
 }
 
 int umbi_signal_blocked(int signal)
 {
-	sigset_t mask;
+	sigset_t mask = { { 0 } };
 
 	umbi_signal_mask(NULL, &mask);
 	return sigismember(&mask, signal);
@@ -39,9 +33,5 @@ int umbi_signal_action(int signal, const struct sigaction *new,
 
 int umbi_signal_send(uint32_t tid, int signal)
 {
-	int saved = errno;
-	int ret = syscall(__NR_tgkill, umbi_getpid(), (pid_t) tid, signal) ? -errno : 0;
-
-	errno = saved;
-	return ret;
+	return (int) umbi_call(__NR_tgkill, umbi_getpid(), (pid_t) tid, signal);
 }

@@ -68,6 +68,8 @@ int umbi_commit(void *range, size_t bytes);
 /* free(), after which older C libraries have another errno. Not in handlers. */
 void umbi_free(void *block);
 
+/* To read; a descriptor or a negative errno. */
+int umbi_fd_open(const char *path);
 /* Another descriptor for the same file, if it can be written to; 8 bytes of 1. */
 int umbi_fd_dup(int fd);
 int umbi_fd_add_one(int fd);
@@ -76,8 +78,35 @@ void umbi_fd_close(int fd);
 pid_t umbi_getpid(void);
 pid_t umbi_gettid(void);
 
+/* What the kernel tells of a thread of this process. */
+struct umbi_task {
+	char name[16];		/* "": not known */
+	char state;		/* as in ps(1); 0: not known, 'X': it is gone */
+	int mask_known;
+	uint64_t blocked;	/* signals, the first in the lowest bit */
+};
+void umbi_task_look(uint32_t tid, struct umbi_task *task);
+
+/* A counter that one thread at a time writes and others read. */
+static inline void umbi_count(unsigned long *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+static inline unsigned long umbi_counted(const unsigned long *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 /* Nanoseconds of a clock that does not jump. */
 uint64_t umbi_now_ns(void);
+/* In milliseconds, to take differences of: 0 means that there is no such time. */
+static inline unsigned long umbi_ms(uint64_t ns)
+{
+	unsigned long ms = (unsigned long) (ns / 1000000);
+
+	return ms || !ns ? ms : 1;
+}
 /* That time from now, UMBI_FOREVER if never; and how long it is until then. */
 uint64_t umbi_time_after(uint64_t ns);
 uint64_t umbi_time_left(uint64_t end);
@@ -107,9 +136,14 @@ int umbi_cpus_count(void);
 
 /* May a policy forbid system calls? 1 also if there is no telling. */
 int umbi_sandboxed(void);
-/* Does this return 0, in a child that is thrown away? 0 also if there is none. */
+/*
+ * Does this return 0, in a child that is thrown away? 0 also if there may be none; a
+ * negative errno if there can be none for now.
+ */
 int umbi_survives(int (*act)(void));
 
+/* Would a line on stderr be written at once? */
+int umbi_can_say(void);
 /* One line on stderr, in parts; NULL ends them. */
 void umbi_say(const char *part, ...) __attribute__((sentinel));
 /* The same for a broken contract, and the end. */

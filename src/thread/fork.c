@@ -46,6 +46,7 @@ static void in_child(void)
 	umbi_fence_forked();
 	umbi_gp_forked();
 	umbi_reclaim_forked();
+	umbi_stall_forked();
 	restore_mask();
 }
 

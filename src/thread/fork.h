@@ -71,6 +71,7 @@ void umbi_threads_forked(void);		/* in the child, and those below */
 void umbi_fence_forked(void);
 void umbi_gp_forked(void);
 void umbi_reclaim_forked(void);
+void umbi_stall_forked(void);
 
 #pragma GCC visibility pop
 

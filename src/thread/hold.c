@@ -45,6 +45,15 @@ struct umbi_cpus umbi_answered_on[UMBI_SCOPES];
 int umbi_visits_allowed;
 int umbi_barrier_signal = SIGURG;
 
+void umbi_block_signals(int how, sigset_t *before)
+{
+	sigset_t set;
+
+	sigfillset(&set);
+	sigdelset(&set, __atomic_load_n(&umbi_barrier_signal, __ATOMIC_RELAXED));
+	pthread_sigmask(how, &set, before);
+}
+
 void umbi_hold_open(struct umbi_hold *hold)
 {
 	/* Relaxed: nobody else counts before the first flag is set. */
@@ -164,6 +173,11 @@ static uint32_t left_of(const struct umbi_hold *hold)
 {
 	/* access HOLD.woken, acquire. Pairs: HOLD.leave (seq_cst). */
 	return __atomic_load_n(&hold->outstanding, __ATOMIC_ACQUIRE);
+}
+
+int umbi_hold_is_open(const struct umbi_hold *hold)
+{
+	return left_of(hold) != 0;
 }
 
 int umbi_hold_spin(const struct umbi_hold *hold, uint32_t enough)

@@ -34,6 +34,12 @@ extern int umbi_visits_allowed;
 extern int umbi_barrier_signal;
 
 /*
+ * In threads of our own, and around the host's code: the host's signals are for its
+ * own threads. Ours and the C library's stay open. `how` as for pthread_sigmask(3).
+ */
+void umbi_block_signals(int how, sigset_t *before);
+
+/*
  * The sleeper's side, one thread at a time, and whatever names a record under
  * the registry lock. Open, add threads, close, wait. Add sets more bits of the
  * word, if asked to, and returns what was in it.
@@ -42,6 +48,8 @@ void umbi_hold_open(struct umbi_hold *hold);
 uint32_t umbi_hold_add(struct umbi_hold *hold, uint32_t *word, uint32_t more);
 int umbi_held(const struct umbi_hold *hold, const uint32_t *word);
 
+/* Is anybody waited for? A hint. */
+int umbi_hold_is_open(const struct umbi_hold *hold);
 void umbi_hold_close(struct umbi_hold *hold);
 
 /*

@@ -57,6 +57,19 @@ void umbi_registry_remove(umbi_reader *reader)
 	reg->overflowed--;
 }
 
+int umbi_registry_valid(void)
+{
+	const struct umbi_registry *reg = &umbi_registry;
+	size_t overflowed = 0;
+
+	for (size_t i = 0; i < reg->used; i++)
+		if (reg->slots[i]->index != i || !reg->slots[i]->registered)
+			return 0;
+	for (const umbi_reader *r = reg->overflow; r; r = r->next)
+		overflowed += r->index == OVERFLOWED;
+	return reg->used <= reg->usable && overflowed == reg->overflowed;
+}
+
 void umbi_registry_forked(void)
 {
 	umbi_registry.lock.word = 0;

@@ -16,18 +16,21 @@
 
 #pragma GCC visibility push(hidden)
 
+/* Debuggers know its first three members, by way of urcu_membarrier_gp. */
 struct umbi_registry {
-	struct umbi_lock lock;
 	umbi_reader **slots;
 	size_t used;			/* slots in use, no holes */
-	size_t usable;			/* slots that may be written */
 	umbi_reader *overflow;
 	size_t overflowed;
+	size_t usable;			/* slots that may be written */
+	struct umbi_lock lock;
 };
 extern struct umbi_registry umbi_registry;
 
 void umbi_registry_add(umbi_reader *reader);
 void umbi_registry_remove(umbi_reader *reader);
+/* Does it hold together? In debug builds. */
+int umbi_registry_valid(void);
 /* In a forked child, without the lock: it is empty. */
 void umbi_registry_forked(void);
 

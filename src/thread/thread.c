@@ -52,7 +52,8 @@ static void exit_hook(void *value)
 	    && calls < PTHREAD_DESTRUCTOR_ITERATIONS
 	    && !pthread_setspecific(exit_key, (void *) (calls + 1)))
 		return;
-	urcu_membarrier_reader.flags = UMBI_EXITING;
+	urcu_membarrier_reader.flags &= ~UMBI_EXIT_ARMED;
+	urcu_membarrier_reader.flags |= UMBI_EXITING;
 	umbi_thread_unregister();
 }
 
@@ -148,6 +149,13 @@ size_t umbi_thread_count(void)
 	return count;
 }
 
+uint32_t umbi_own_tid(void)
+{
+	if (!urcu_membarrier_reader.tid)
+		urcu_membarrier_reader.tid = (uint32_t) umbi_gettid();
+	return urcu_membarrier_reader.tid;
+}
+
 /* While few keys are taken. */
 static void create_exit_key(void)
 {
@@ -179,11 +187,10 @@ void umbi_threads_forked(void)
 
 	umbi_registry_forked();
 	umbi_holds_forked();
-	if (self->registered) {
+	self->tid = (uint32_t) umbi_gettid();
+	self->pid = (uint32_t) umbi_getpid();
+	if (self->registered)
 		umbi_registry_add(self);
-		self->tid = (uint32_t) umbi_gettid();
-		self->pid = (uint32_t) umbi_getpid();
-	}
 	/* Nobody waits for us; and pending signals are not inherited. */
 	__atomic_fetch_and(&self->waiting, ~UMBI_WAITING_UPDATER,
 			   __ATOMIC_RELAXED);

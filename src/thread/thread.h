@@ -35,6 +35,8 @@ enum umbi_scope {
 /* reader.flags, the owner's. */
 #define UMBI_EXIT_ARMED		1U	/* the exit hook will run */
 #define UMBI_EXITING		2U	/* it has run */
+/* This kind of fence, by its place in the list, is refused to the thread. */
+#define UMBI_REFUSED(i)		(256U << (i))
 
 enum umbi_register {
 	UMBI_REGISTER_LASTING,	/* for good: until thread exit */
@@ -53,6 +55,9 @@ void umbi_thread_unregister(void);
 
 /* Records in the registry. */
 size_t umbi_thread_count(void);
+
+/* The calling thread's number, registered or not. */
+uint32_t umbi_own_tid(void);
 
 /* At load: say so if there is another copy of the library in the process. */
 void umbi_copies_look(void);

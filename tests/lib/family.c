@@ -62,7 +62,7 @@ int family_generation(void)
 /* Its state, unless that hangs, too: the second alarm ends it. */
 static void hang(int signal)
 {
-	struct umb_reclaim_stats s = { 0 };
+	struct umb_stats s = { 0 };
 	sigset_t set;
 
 	(void) signal;
@@ -71,7 +71,7 @@ static void hang(int signal)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	family_expect(0, "hangs; %lu callbacks have run", family_ran());
 	alarm(1);
-	umb_reclaim_get_stats(&s, sizeof s);
+	umb_stats_get(&s, sizeof s);
 	family_expect(0, "%lu queued, %lu run, %lu batches, %lu workers; section %d",
 		      (unsigned long) s.queued, (unsigned long) s.run,
 		      (unsigned long) s.batches, (unsigned long) s.workers,

@@ -74,11 +74,11 @@ static inline void expect_ran(int n)
 	expect(!load(&early), "none before its time");
 }
 
-static inline struct umb_reclaim_stats stats(void)
+static inline struct umb_stats stats(void)
 {
-	struct umb_reclaim_stats now;
+	struct umb_stats now;
 
-	expect(!umb_reclaim_get_stats(&now, sizeof now), "stats");
+	expect(!umb_stats_get(&now, sizeof now), "stats");
 	return now;
 }
 

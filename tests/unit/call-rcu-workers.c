@@ -58,9 +58,9 @@ static int runs_in(struct call_rcu_data *w)
 
 static uint64_t workers(void)
 {
-	struct umb_reclaim_stats stats;
+	struct umb_stats stats;
 
-	expect(!umb_reclaim_get_stats(&stats, sizeof stats), "stats");
+	expect(!umb_stats_get(&stats, sizeof stats), "stats");
 	return stats.workers;
 }
 

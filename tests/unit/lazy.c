@@ -240,7 +240,7 @@ static void hasty_until_low(const void *arg)
 static void lazy_again(const void *arg)
 {
 	const unsigned long low = *(const unsigned long *) arg;
-	struct umb_reclaim_stats before;
+	struct umb_stats before;
 
 	reader_start_online(&reader);
 	lazy(get_default_call_rcu_data(), 1000000);

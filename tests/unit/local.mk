@@ -6,6 +6,8 @@ unit_programs = \
 	tests/unit/chain \
 	tests/unit/counts \
 	tests/unit/crowd \
+	tests/unit/debug \
+	tests/unit/debug-off \
 	tests/unit/defer \
 	tests/unit/dlopen \
 	tests/unit/ends \
@@ -28,6 +30,15 @@ unit_programs = \
 	tests/unit/registry \
 	tests/unit/set-signal \
 	tests/unit/signal \
+	tests/unit/stall \
+	tests/unit/stall-clock \
+	tests/unit/stall-handler \
+	tests/unit/stall-kinds \
+	tests/unit/stall-lines \
+	tests/unit/stall-refused \
+	tests/unit/stall-wait \
+	tests/unit/stats \
+	tests/unit/stats-fences \
 	tests/unit/step \
 	tests/unit/threads \
 	tests/unit/visit \
@@ -38,13 +49,25 @@ unit_programs = \
 own_mode_programs = \
 	tests/unit/chain \
 	tests/unit/crowd \
+	tests/unit/debug \
+	tests/unit/debug-cxx \
+	tests/unit/debug-off \
 	tests/unit/fork-step \
 	tests/unit/fork-storm \
 	tests/unit/interrupt \
 	tests/unit/set-signal \
 	tests/unit/signal \
+	tests/unit/stall \
+	tests/unit/stall-clock \
+	tests/unit/stall-handler \
+	tests/unit/stall-kinds \
+	tests/unit/stall-lines \
+	tests/unit/stall-refused \
+	tests/unit/stall-wait \
 	tests/unit/start \
 	tests/unit/start-dlopen \
+	tests/unit/stats \
+	tests/unit/stats-fences \
 	tests/unit/visit
 
 family = \
@@ -57,6 +80,11 @@ family = \
 tests_unit_api_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_call_rcu_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_call_rcu_workers_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
+tests_unit_debug_SOURCES = tests/unit/debug.c tests/unit/stall.h
+tests_unit_debug_CPPFLAGS = $(AM_CPPFLAGS) -DDEBUG_RCU
+tests_unit_debug_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
+tests_unit_debug_off_SOURCES = tests/unit/debug-off.c tests/unit/stall.h
+tests_unit_debug_off_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_ends_LDADD = libtest.la liburcu-membarrier.la
 tests_unit_fence_litmus_LDADD = libtest.la liburcu-membarrier.la
 tests_unit_fork_SOURCES = tests/unit/fork.c $(family)
@@ -77,6 +105,12 @@ tests_unit_poll_eventfd_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_L
 tests_unit_rcu_barrier_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_reclaim_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_set_signal_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_stall_SOURCES = tests/unit/stall.c tests/unit/stall.h
+tests_unit_stall_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_stall_handler_SOURCES = tests/unit/stall-handler.c tests/unit/stall.h
+tests_unit_stall_handler_LDADD = libtest.la liburcu-membarrier.la
+tests_unit_stall_lines_SOURCES = tests/unit/stall-lines.c tests/unit/stall.h
+tests_unit_stall_lines_LDADD = libtest.la liburcu-membarrier.la
 
 # Opens the library, so must not link with it.
 tests_unit_dlopen_LDADD = libtest.la -ldl
@@ -118,7 +152,11 @@ endif
 
 if HAVE_CXX
 unit_programs += \
+	tests/unit/debug-cxx \
 	tests/unit/threads-cxx
+tests_unit_debug_cxx_SOURCES = tests/unit/debug-cxx.cc
+tests_unit_debug_cxx_CPPFLAGS = $(AM_CPPFLAGS) -DDEBUG_RCU
+tests_unit_debug_cxx_LDADD = libtest.la liburcu-membarrier.la $(URCU_COMMON_LIBS)
 tests_unit_threads_cxx_SOURCES = tests/unit/threads-cxx.cc
 tests_unit_threads_cxx_LDADD = libtest.la liburcu-membarrier.la
 endif
@@ -151,9 +189,25 @@ tests_unit_defer_LDFLAGS = -Wl,--wrap=calloc
 tests_unit_fence_select_LDADD = libtest.la libumb.la
 tests_unit_registry_LDADD = libtest.la libumb.la
 tests_unit_signal_LDADD = libtest.la libumb.la
+tests_unit_stall_clock_SOURCES = tests/unit/clock.h tests/unit/stall-clock.c tests/unit/stall.h
+tests_unit_stall_clock_LDADD = libtest.la libumb.la
+tests_unit_stall_clock_LDFLAGS = -Wl,--wrap=umbi_now_ns
+tests_unit_stall_kinds_SOURCES = tests/unit/stall-kinds.c tests/unit/stall.h
+tests_unit_stall_kinds_LDADD = libtest.la libumb.la
+tests_unit_stall_kinds_LDFLAGS = -Wl,--wrap=umbi_cpus_set,--wrap=umbi_fence_online,--wrap=umbi_handler_check,--wrap=umbi_membarrier
+tests_unit_stall_refused_SOURCES = tests/unit/stall-refused.c tests/unit/stall.h
+tests_unit_stall_refused_LDADD = libtest.la libumb.la
+tests_unit_stall_refused_LDFLAGS = -Wl,--wrap=pthread_create
+tests_unit_stall_wait_SOURCES = tests/unit/clock.h tests/unit/stall-wait.c tests/unit/stall.h
+tests_unit_stall_wait_LDADD = libtest.la libumb.la $(URCU_COMMON_LIBS)
+tests_unit_stall_wait_LDFLAGS = -Wl,--wrap=umbi_fence_online,--wrap=umbi_now_ns
+tests_unit_stats_SOURCES = tests/unit/stats.c tests/unit/stall.h
+tests_unit_stats_LDADD = libtest.la libumb.la $(URCU_COMMON_LIBS)
+tests_unit_stats_fences_LDADD = libtest.la libumb.la
+tests_unit_stats_fences_LDFLAGS = -Wl,--wrap=umbi_membarrier
 tests_unit_step_SOURCES = tests/unit/step-thread.c tests/unit/step.c tests/unit/step.h
 tests_unit_step_LDADD = libtest.la libumb.la
 tests_unit_threads_LDADD = libtest.la libumb.la
 tests_unit_visit_LDADD = libtest.la libumb.la
-tests_unit_visit_LDFLAGS = -Wl,--wrap=umbi_cpus_set,--wrap=umbi_signal_send
+tests_unit_visit_LDFLAGS = -Wl,--wrap=umbi_cpus_set,--wrap=umbi_membarrier,--wrap=umbi_signal_send
 tests_unit_wrap_LDADD = libtest.la libumb.la

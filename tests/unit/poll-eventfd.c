@@ -229,7 +229,7 @@ static void many(const void *arg)
 /* A worker that is lazy, even if it is at it, is hurried. */
 static void lazy_worker(const void *arg)
 {
-	struct umb_reclaim_stats stats;
+	struct umb_stats stats;
 	int fd = event();
 	cookie c;
 
@@ -250,7 +250,7 @@ static void lazy_worker(const void *arg)
 			nap(200);
 	}
 	rcu_barrier();
-	expect(!umb_reclaim_get_stats(&stats, sizeof stats)
+	expect(!umb_stats_get(&stats, sizeof stats)
 	       && stats.queued == stats.run, "nothing is left");
 	end();
 }

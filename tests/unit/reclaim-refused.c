@@ -53,9 +53,9 @@ static const struct policy_rule no_threads[POLICY_RULES] = {
 
 static uint64_t workers(void)
 {
-	struct umb_reclaim_stats stats;
+	struct umb_stats stats;
 
-	expect(!umb_reclaim_get_stats(&stats, sizeof stats), "stats");
+	expect(!umb_stats_get(&stats, sizeof stats), "stats");
 	return stats.workers;
 }
 
@@ -248,7 +248,7 @@ static const struct policy_rule no_global[POLICY_RULES] = {
 
 static void without_quiet_fence(const void *arg)
 {
-	struct umb_reclaim_stats stats;
+	struct umb_stats stats;
 
 	(void) arg;
 	if (umb_fence_mode() == UMB_FENCE_GLOBAL)
@@ -266,7 +266,7 @@ static void without_quiet_fence(const void *arg)
 	}
 	rcu_barrier();
 	expect(load(&ran) == 4 && !early, "all have run in time");
-	expect(!umb_reclaim_get_stats(&stats, sizeof stats), "stats");
+	expect(!umb_stats_get(&stats, sizeof stats), "stats");
 	expect(stats.batches == 4 && !stats.lazy, "and interrupted somebody");
 	reader_stop(&reader);
 }

@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <string.h>
 #include <unistd.h>
 
 #define URCU_API_MAP
@@ -28,7 +27,7 @@ static struct rcu_head heads[THREADS * EACH];
 
 static void expect_at_rest(uint64_t n)
 {
-	struct umb_reclaim_stats now = stats();
+	struct umb_stats now = stats();
 
 	expect(now.queued == n && now.run == n, "queued and run are exact");
 	expect(now.peak <= n && now.peak, "the peak is one of these");
@@ -58,32 +57,14 @@ static void arguments(const void *arg)
 	expect(umb_reclaim_set_lazy(w, UINT64_MAX) == -EINVAL, "lazy: too long");
 	expect(!umb_reclaim_set_lazy(w, HOUR_NS), "lazy: an hour");
 	expect(!umb_reclaim_set_lazy(w, 0), "lazy: no more");
-	expect(umb_reclaim_get_stats(NULL, 8) == -EINVAL, "stats: NULL");
-	expect(umb_reclaim_get_stats(NULL, 0) == -EINVAL, "stats: NULL, 0");
 	expect(errno == CASE_ERRNO, "errno stays");
 }
 
-static void sizes(const void *arg)
+static void of_one(const void *arg)
 {
-	struct { struct umb_reclaim_stats known; char more[24]; } s;
-	size_t all = sizeof s.known;
-
 	(void) arg;
 	call_rcu(&heads[0], count_run);
 	rcu_barrier();
-	for (size_t size = 0; size <= sizeof s; size++) {
-		const char *bytes = (const char *) &s;
-		struct umb_reclaim_stats now = stats();
-
-		memset(&s, 0x5A, sizeof s);
-		expect(!umb_reclaim_get_stats(&s.known, size), "any size");
-		expect(!memcmp(&s, &now, size < all ? size : all),
-		       "what there is room for");
-		for (size_t i = all; i < size; i++)
-			expect(!bytes[i], "zeroes where nothing is known");
-		for (size_t i = size; i < sizeof s; i++)
-			expect(bytes[i] == 0x5A, "nothing behind the end");
-	}
 	expect(stats().queued == 1 && stats().run == 1 && stats().peak == 1
 	       && stats().batches == 1, "of one callback");
 	expect(!stats().lazy && !stats().hastened && !stats().waits
@@ -134,7 +115,7 @@ static void *queue_for_any_time(void *arg)
 
 static void expect_backlog_below(uint64_t limit, const char *what)
 {
-	struct umb_reclaim_stats now = stats();
+	struct umb_stats now = stats();
 
 	expect(now.queued - now.run <= limit, what);
 }
@@ -270,7 +251,7 @@ int main(void)
 {
 	tap_begin();
 	case_run(arguments, NULL, "arguments");
-	case_run(sizes, NULL, "sizes of the counters");
+	case_run(of_one, NULL, "counters of one callback");
 	case_run(of_all_workers, NULL, "counters of all workers");
 	case_run(limited, NULL, "callers wait");
 	case_run(limited, "CPUs", "callers wait for CPUs' workers");

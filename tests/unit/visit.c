@@ -31,11 +31,13 @@
 #define LEAVES		10
 #define NO_TID		0x70000000U
 #define LINE_MS		10000
+#define STALL_NS	50000000
 #define GRACE_US	20000	/* in which a fence must not end */
 
 static cpu_set_t cpus;			/* that this program may use */
 static int forbidden = -1;		/* a CPU, to callers only */
 static int all_forbidden;		/* to set a mask at all */
+static int no_membarrier;		/* nor is there another way */
 static int lies;			/* so many calls lead elsewhere */
 static int visits;			/* to single CPUs */
 static int slow;			/* each takes milliseconds */
@@ -58,6 +60,13 @@ int __real_umbi_cpus_set(const struct umbi_cpus *set);
 int __wrap_umbi_cpus_set(const struct umbi_cpus *wanted);
 int __real_umbi_signal_send(uint32_t tid, int signal);
 int __wrap_umbi_signal_send(uint32_t tid, int signal);
+int __real_umbi_membarrier(int cmd);
+int __wrap_umbi_membarrier(int cmd);
+
+int __wrap_umbi_membarrier(int cmd)
+{
+	return load(&no_membarrier) ? -ENOSYS : __real_umbi_membarrier(cmd);
+}
 
 int __wrap_umbi_cpus_set(const struct umbi_cpus *wanted)
 {
@@ -416,6 +425,7 @@ static void catch_lines(void)
 	expect(!pipe2(fds, O_NONBLOCK) && dup2(fds[1], STDERR_FILENO) >= 0,
 	       "pipe");
 	lines = fds[0];
+	umb_stall_set(NULL, STALL_NS);
 }
 
 static int lines_written(void)
@@ -429,13 +439,14 @@ static int lines_written(void)
 	return count;
 }
 
-/* It says so on stderr when it has tried twice. And on it goes. */
+/* It says so on stderr when it has waited for long. And on it goes. */
 static void expect_that_it_waits(int scope)
 {
 	struct pollfd p = { .fd = lines, .events = POLLIN };
 
 	expect(poll(&p, 1, LINE_MS) == 1 && lines_written() == 1,
 	       "there is a line on stderr");
+	umb_stall_set(NULL, 0);
 	usleep(GRACE_US);
 	expect(!load(&fence_ended), "a fence waits for the thread");
 	expect(far.record->asked & umbi_hold_barriers[scope].flag,
@@ -448,6 +459,7 @@ static void wait_for_far(const struct ending *e, int scope)
 
 	catch_lines();
 	case_mode(UMB_FENCE_SIGNAL);
+	store(&no_membarrier, 1);
 	start_far(e->how);
 	store(&forbidden, cpu_nth(&cpus, 1));
 	pthread_create(&caller, NULL, one_fence,
@@ -518,12 +530,28 @@ static void run_refused_blocked(const void *arg)
 	(void) arg;
 	catch_lines();
 	case_mode(UMB_FENCE_SIGNAL);
+	store(&no_membarrier, 1);
 	start_far(take_signals);
 	store(&all_forbidden, 1);
 	pthread_create(&caller, NULL, one_fence, NULL);
 	expect_that_it_waits(UMBI_EVERYBODY);
 	store(&far.act, 1);
 	pthread_join(caller, NULL);
+	pthread_join(far.thread, NULL);
+	expect_nobody_waits();
+}
+
+/* Where membarrier works nobody waits for long for such a thread. */
+static void run_refused_once(const void *arg)
+{
+	(void) arg;
+	case_needs_membarrier();
+	case_mode(UMB_FENCE_SIGNAL);
+	start_far(take_signals);
+	store(&all_forbidden, 1);
+	one_fence(NULL);
+	expect(umb_fence_mode() == UMB_FENCE_SIGNAL, "the mode stays");
+	store(&far.act, 1);
 	pthread_join(far.thread, NULL);
 	expect_nobody_waits();
 }
@@ -605,6 +633,8 @@ static const struct {
 	{ "visit mode: refused", run_refused },
 	{ "visit mode: refused later", run_refused_later },
 	{ "signal mode: visits are refused", run_refused_blocked },
+	{ "signal mode: visits are refused, membarrier is not",
+	  run_refused_once },
 	{ "signal mode: a record moves down while it is asked", run_twice },
 };
 

@@ -10,6 +10,12 @@
 #undef start_poll_synchronize_rcu
 #undef poll_state_synchronize_rcu
 
+#ifdef DEBUG_RCU
+/* Not the flavour's name in liburcu: all of them share it. */
+# undef rcu_dereference
+# define rcu_dereference		umb_dereference
+#endif
+
 #define rcu_read_lock			urcu_membarrier_read_lock
 #define _rcu_read_lock			_urcu_membarrier_read_lock
 #define rcu_read_unlock			urcu_membarrier_read_unlock

@@ -38,10 +38,16 @@ extern "C" {
 /* The top bit: the next unlock takes the slow path (where that is read). */
 #define URCU_MEMBARRIER_SLOW		(~(~0UL >> 1))
 
-/* What readers copy. Its size is part of the ABI, the reserve included. */
+/*
+ * What readers copy; and, for debuggers, where the records are and since when a
+ * grace period waits for readers (CLOCK_MONOTONIC in milliseconds, 0: none does).
+ * Its size is part of the ABI, the reserve included.
+ */
 struct urcu_membarrier_gp {
 	unsigned long word;		/* seq << 16 | 1; the updater writes */
-	unsigned long reserved[128 / sizeof(unsigned long) - 1];
+	unsigned long reserved[128 / sizeof(unsigned long) - 3];
+	const void *registry;
+	unsigned long waits_since_ms;
 } __attribute__((aligned(128)));
 
 /*
@@ -72,7 +78,8 @@ struct urcu_membarrier_reader {
 	struct urcu_membarrier_deferred *deferred;
 	const void *claiming;
 	unsigned long pauses;
-	unsigned long reserved[(128 - 40) / sizeof(unsigned long) - 9];
+	const void *entered;		/* with DEBUG_RCU: where the section began */
+	unsigned long reserved[(128 - 40) / sizeof(unsigned long) - 10];
 } __attribute__((aligned(URCU_MEMBARRIER_READER_ALIGN)));
 
 extern struct urcu_membarrier_gp urcu_membarrier_gp;
