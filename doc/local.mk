@@ -5,7 +5,8 @@ dist_doc_DATA = \
 	doc/design.md \
 	doc/migrating.md \
 	doc/ordering.md \
-	doc/programs.md
+	doc/programs.md \
+	doc/reliability.md
 
 dist_man_MANS = \
 	doc/man/umb_debug_enable.3 \

@@ -34,6 +34,7 @@ libtest_la_SOURCES = \
 check_PROGRAMS += tests/lib/confine
 
 include $(srcdir)/tests/bench/local.mk
+include $(srcdir)/tests/fault/local.mk
 include $(srcdir)/tests/torture/local.mk
 include $(srcdir)/tests/unit/local.mk
 
@@ -48,7 +49,8 @@ check_scripts = \
 	tests/lint.sh \
 	tests/manual.sh \
 	tests/modes.sh \
-	tests/probes.sh
+	tests/probes.sh \
+	tests/reliability.sh
 
 EXTRA_DIST += \
 	tests/compat/program.c \

@@ -5,6 +5,9 @@
 /*
  * How the files of this room make system calls: errno stays, and errors are
  * negative. Raw, so that none is a point of cancellation.
+ *
+ * The library for tests is built with UMBI_FAULTS: there each call first asks a plan
+ * whether it shall fail, wait, or be passed over. tests/fault/inject.c.
  */
 
 #include <errno.h>
@@ -17,6 +20,11 @@
 #define umbi_call(number, ...) \
 	umbi_call_with((number), (const long[6]) { __VA_ARGS__ })
 
+#ifdef UMBI_FAULTS
+long umbi_call_with(long number, const long a[6]);
+/* The same for one that the C library makes: 0, or what it shall have returned. */
+long umbi_fault(long number, long argument);
+#else
 static inline long umbi_call_with(long number, const long a[6])
 {
 	int saved = errno;
@@ -27,6 +35,14 @@ static inline long umbi_call_with(long number, const long a[6])
 	errno = saved;
 	return ret;
 }
+
+static inline long umbi_fault(long number, long argument)
+{
+	(void) number;
+	(void) argument;
+	return 0;
+}
+#endif
 
 #pragma GCC visibility pop
 

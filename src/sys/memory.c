@@ -6,10 +6,16 @@
 #include "sys/call.h"
 #include "sys/sys.h"
 
+#ifdef __NR_mmap2
+# define NR_MMAP	__NR_mmap2
+#else
+# define NR_MMAP	__NR_mmap
+#endif
+
 void *umbi_reserve(size_t bytes)
 {
 	int saved = errno;
-	void *range = mmap(NULL, bytes, PROT_NONE,
+	void *range = umbi_fault(NR_MMAP, 0) ? MAP_FAILED : mmap(NULL, bytes, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	errno = saved;

@@ -25,8 +25,10 @@ int umbi_signal_action(int signal, const struct sigaction *new,
 		       struct sigaction *old)
 {
 	int saved = errno;
-	int ret = sigaction(signal, new, old) ? -errno : 0;
+	int ret = (int) umbi_fault(__NR_rt_sigaction, signal);
 
+	if (!ret && sigaction(signal, new, old))
+		ret = -errno;
 	errno = saved;
 	return ret;
 }

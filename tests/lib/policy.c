@@ -23,11 +23,11 @@ static int load(scmp_filter_ctx filter)
 	return ret ? ret : seccomp_load(filter);
 }
 
-int policy_load(const struct policy_rule *rules)
+static int load_rules(const struct policy_rule *rules, uint32_t all_threads)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int ret = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1)
-			 : -ENOMEM;
+	int ret = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC,
+					    all_threads) : -ENOMEM;
 
 	for (int i = 0; i < POLICY_RULES && rules[i].call && !ret; i++)
 		ret = add(filter, &rules[i]);
@@ -36,4 +36,14 @@ int policy_load(const struct policy_rule *rules)
 	if (filter)
 		seccomp_release(filter);
 	return ret;
+}
+
+int policy_load(const struct policy_rule *rules)
+{
+	return load_rules(rules, 1);
+}
+
+int policy_load_here(const struct policy_rule *rules)
+{
+	return load_rules(rules, 0);
 }

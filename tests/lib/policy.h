@@ -34,5 +34,7 @@ struct policy_rule {
  * is all zero ends them. 0, or a negative errno where filters are refused.
  */
 int policy_load(const struct policy_rule *rules);
+/* The same for the calling thread alone, and what it starts. */
+int policy_load_here(const struct policy_rule *rules);
 
 #endif /* TESTS_POLICY_H */
