@@ -109,10 +109,8 @@ static void follow(struct umbi_combine *c, uint32_t word, unsigned int *spins,
 	__atomic_fetch_add(&c->followers, 1, __ATOMIC_SEQ_CST);
 	umbi_sleep(&c->word, word, umbi_stall_nap(wait, umbi_time_left(end)));
 	umbi_uncount(&c->followers, forks);
-	if (__atomic_load_n(&c->word, __ATOMIC_RELAXED) != word) {
-		umbi_stall_over(wait);	/* a turn has ended */
-		wait->since = 0;
-	}
+	if (__atomic_load_n(&c->word, __ATOMIC_RELAXED) != word)
+		umbi_stall_anew(wait);	/* a turn has ended */
 	umbi_stall_look(wait, UMB_STALL_LEADER,
 			__atomic_load_n(&c->tid, __ATOMIC_RELAXED));
 }

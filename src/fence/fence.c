@@ -412,7 +412,7 @@ static uint64_t sum_of_runs(int i)
 	uint64_t sum = 0;
 
 	for (int scope = 0; scope < UMBI_SCOPES; scope++)
-		sum += __atomic_load_n(&runs[scope][i], __ATOMIC_RELAXED);
+		sum += umbi_counted(&runs[scope][i]);
 	return sum;
 }
 
@@ -420,11 +420,10 @@ void umbi_fence_stats(struct umb_stats *stats)
 {
 	for (int i = 0; i < NONE; i++)
 		stats->fences[backends[i]->mode] = sum_of_runs(i);
-	stats->fences[UMB_FENCE_GLOBAL] +=
-		__atomic_load_n(&quiet_runs, __ATOMIC_RELAXED);
-	stats->failures = __atomic_load_n(&failures, __ATOMIC_RELAXED);
-	stats->fallbacks = __atomic_load_n(&fallbacks, __ATOMIC_RELAXED);
-	stats->degradations = __atomic_load_n(&degradations, __ATOMIC_RELAXED);
+	stats->fences[UMB_FENCE_GLOBAL] += umbi_counted(&quiet_runs);
+	stats->failures = umbi_counted(&failures);
+	stats->fallbacks = umbi_counted(&fallbacks);
+	stats->degradations = umbi_counted(&degradations);
 }
 
 int umbi_fence_ours(void)

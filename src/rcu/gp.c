@@ -306,6 +306,8 @@ static int settle(uint64_t end)
 
 	if (!umbi_time_left(end)) {
 		out = !anyone_holds(word);
+		if (!out)
+			note_holding(word);
 	} else {
 		out = !hold_readers(word);
 		if (!out) {
@@ -319,7 +321,6 @@ static int settle(uint64_t end)
 		umbi_note_out();
 		unsettled = 0;
 	} else {
-		note_holding(word);
 		umbi_note_wait()->nap_ends = 0;
 		umbi_stall_look(umbi_note_wait(), UMB_STALL_SECTION, 0);
 	}

@@ -345,13 +345,11 @@ void umbi_worker_wait(struct call_rcu_data *w, unsigned long target)
 			count_waiter(w);
 			ns = 0;
 		} else if (ns) {
-			run = __atomic_load_n(&w->run, __ATOMIC_RELAXED);
+			run = umbi_counted(&w->run);
 			umbi_sleep(&w->progress, progress,
 				   umbi_stall_nap(&wait, ns));
-			if (run != __atomic_load_n(&w->run, __ATOMIC_RELAXED)) {
-				umbi_stall_over(&wait);
-				wait.since = 0;
-			}
+			if (run != umbi_counted(&w->run))
+				umbi_stall_anew(&wait);
 			/* If it waits for a grace period that one tells. */
 			if (__atomic_load_n(&w->running, __ATOMIC_RELAXED))
 				umbi_stall_look(&wait, UMB_STALL_CALLBACK, 0);

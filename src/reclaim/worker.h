@@ -20,8 +20,8 @@
 #include <urcu/call-rcu.h>
 
 #include "sys/sys.h"
-#include "urcu-membarrier/stats.h"
 #include "thread/thread.h"
+#include "urcu-membarrier/stats.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -15,9 +15,11 @@
 void *umbi_reserve(size_t bytes)
 {
 	int saved = errno;
-	void *range = umbi_fault(NR_MMAP, 0) ? MAP_FAILED : mmap(NULL, bytes, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *range = MAP_FAILED;
 
+	if (!umbi_fault(NR_MMAP, 0))
+		range = mmap(NULL, bytes, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	errno = saved;
 	return range == MAP_FAILED ? NULL : range;
 }

@@ -72,11 +72,10 @@ void umbi_task_look(uint32_t tid, struct umbi_task *task)
 	if (n > 0) {
 		text[n] = 0;
 		parse(text, task);
-	} else if (fd == -ENOENT || n == -ESRCH) {
-		/* Is it the thread that is not there, or /proc? */
-		if (umbi_call(__NR_tgkill, umbi_getpid(), (pid_t) tid, 0)
-		    == -ESRCH)
-			task->state = 'X';
+	} else if ((fd == -ENOENT || n == -ESRCH)
+		   && umbi_signal_send(tid, 0) == -ESRCH) {
+		/* It is the thread that is not there, and not /proc. */
+		task->state = 'X';
 	}
 	errno = saved;
 }

@@ -37,6 +37,13 @@ void umbi_stall_look(struct umbi_wait *wait, enum umb_stall_kind kind,
 		     uint32_t tid);
 void umbi_stall_over(const struct umbi_wait *wait);
 
+/* What was waited for has got on a step: that wait is over, and a new one begins. */
+static inline void umbi_stall_anew(struct umbi_wait *wait)
+{
+	umbi_stall_over(wait);
+	wait->since = 0;
+}
+
 #pragma GCC visibility pop
 
 #endif /* UMBI_STALL_H */
