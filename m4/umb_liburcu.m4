@@ -4,7 +4,8 @@
 AC_DEFUN([UMB_LIBURCU], [
 	umb_missing="liburcu 0.13 or later is needed: install liburcu-dev (Debian, Ubuntu), userspace-rcu-devel (Fedora), or liburcu (Arch, openSUSE: liburcu-devel)"
 	AC_CHECK_HEADERS([urcu/flavor.h urcu/call-rcu.h urcu/map/clear.h urcu/map/urcu-memb.h urcu/pointer.h urcu/static/urcu-common.h],
-		[], [AC_MSG_ERROR([$umb_missing ($ac_header not found)])])
+		[], [AC_MSG_ERROR([$umb_missing ($ac_header not found)])],
+		[[#include <stdbool.h>	/* in 0.14 and 0.15 flavor.h wants it */]])
 	AC_CHECK_LIB([urcu-common], [cds_wfcq_init], [],
 		[AC_MSG_ERROR([$umb_missing (liburcu-common not found)])])
 	LIBS=

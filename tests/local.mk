@@ -16,6 +16,8 @@ AM_TESTS_ENVIRONMENT = \
 
 check_LTLIBRARIES += libtest.la
 libtest_la_SOURCES = \
+	tests/lib/again.c \
+	tests/lib/again.h \
 	tests/lib/cases.c \
 	tests/lib/cases.h \
 	tests/lib/count.c \

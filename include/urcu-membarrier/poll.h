@@ -9,6 +9,7 @@
  * No function here changes errno. Since 0.1, all of them.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <urcu/flavor.h>
 

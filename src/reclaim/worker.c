@@ -206,16 +206,21 @@ static void *work(void *arg)
 /*
  * Its thread is at its end. Not a point of cancellation; and not where the program
  * has got hold of the thread: with older versions of liburcu it has to join it.
+ * A handler that forks has to wait: its child would come back to a join of a thread
+ * that it does not have, which with musl never ends.
  */
 static void join(struct call_rcu_data *w)
 {
+	sigset_t mask;
 	int state;
 
 	if (__atomic_load_n(&w->shown, __ATOMIC_RELAXED))
 		return;
+	umbi_block_signals(SIG_BLOCK, &mask);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pthread_join(w->thread, NULL);
 	pthread_setcancelstate(state, &state);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 /* No thread, or one that has ended at exit, too late. */

@@ -39,11 +39,57 @@ int umbi_cpu_hint(void)
 	return ret;
 }
 
+/* One more than the last number of a list like "0-3,8-11"; 0 if there is none. */
+static long after_last(const char *list, long n)
+{
+	long number = 0, after = 0;
+
+	for (long i = 0; i < n && number < UMBI_CPUS_MAX; i++) {
+		if (list[i] < '0' || list[i] > '9') {
+			number = 0;
+			continue;
+		}
+		number = number * 10 + (list[i] - '0');
+		after = number + 1;
+	}
+	return after;
+}
+
+/* Else what fits in the kernel's own sets, at most 63 too many. */
+static long count_cpus(void)
+{
+	struct umbi_cpus cpus;
+	char list[1024] = "";
+	int fd = umbi_fd_open("/sys/devices/system/cpu/possible");
+	long count = 0;
+
+	if (fd >= 0) {
+		count = after_last(list, umbi_call(__NR_read, fd, (long) list,
+						   sizeof list));
+		umbi_fd_close(fd);
+	}
+	if (!count)
+		count = 8 * umbi_call(__NR_sched_getaffinity, 0, sizeof cpus,
+				      (long) &cpus);
+	return count > 0 && count < UMBI_CPUS_MAX ? count : UMBI_CPUS_MAX;
+}
+
+/*
+ * Not by sysconf(): musl's, and glibc's where there is no /sys, counts the CPUs where
+ * the caller may run: it would refuse the others workers. The first answer stays.
+ */
 int umbi_cpus_count(void)
 {
-	int saved = errno;
-	long count = sysconf(_SC_NPROCESSORS_CONF);
+	static int known;
+	int count = __atomic_load_n(&known, __ATOMIC_RELAXED);
 
-	errno = saved;
-	return count > 0 && count < UMBI_CPUS_MAX ? (int) count : UMBI_CPUS_MAX;
+	if (!count) {
+		int mine = (int) count_cpus();
+
+		/* Relaxed: it is a number by itself; `count` is an earlier one. */
+		if (__atomic_compare_exchange_n(&known, &count, mine, 0,
+				__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			count = mine;
+	}
+	return count;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/again.h"
 #include "tests/lib/cases.h"
 #include "tests/lib/cpu.h"
 #include "tests/lib/tap.h"
@@ -40,8 +41,8 @@ void case_main(int argc, char **argv)
 	unsetenv("URCU_MEMBARRIER_MODE");
 	unsetenv("URCU_MEMBARRIER_SIGNAL");
 	unsetenv("UMB_TEST_MODE");	/* it was in force */
-	execv("/proc/self/exe", argv);
-	puts("Bail out! no /proc/self/exe");
+	exec_again(SELF, argv);
+	puts("Bail out! no " SELF);
 	exit(1);
 }
 

@@ -194,7 +194,7 @@ static void poll_by_eventfd(void)
 	close(fd.fd);
 }
 
-static void use_own_worker(void)
+static void use_own_worker(unsigned int serves_us)
 {
 	struct call_rcu_data *w = create_call_rcu_data(0, -1);
 	struct call_rcu_data *before = get_thread_call_rcu_data();
@@ -204,6 +204,8 @@ static void use_own_worker(void)
 	set_thread_call_rcu_data(w);
 	family_queue(SOME);
 	set_thread_call_rcu_data(before);
+	if (serves_us)
+		usleep(serves_us);
 	call_rcu_data_free(w);
 }
 
@@ -295,7 +297,8 @@ static void act(char what)
 	case 'd': defer(SOME); family_count(); break;
 	case 'D': await(&deferrals, "deferred calls"); break;
 	case 'e': poll_by_eventfd(); break;
-	case 'w': use_own_worker(); break;
+	case 'w': use_own_worker(0); break;
+	case 'v': use_own_worker(10 * NAP_US); break;
 	case 't': use_threads(); break;
 	case 'W': be_waited_for(); break;
 	case 'b': fork_politely(); break;

@@ -48,6 +48,7 @@ int family_good(void);
  *	d	defer, and defer_barrier
  *	D	wait for deferred calls, without asking
  *	e	wait for an eventfd	w	a worker of one's own
+ *	v	the same, in a grace period when it is freed
  *	t	threads that read, update and queue
  *	W	in a section: an updater waits for it; ends the section
  *	b	call_rcu_before_fork, and the fitting end of it

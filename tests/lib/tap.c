@@ -93,6 +93,11 @@ int tap_end(void)
 	return failures || !results;
 }
 
+int tap_emulated(void)
+{
+	return getenv("UMB_TEST_EMULATOR") != NULL;
+}
+
 unsigned long tap_scale(unsigned long count, unsigned long least)
 {
 	unsigned long scaled = count;

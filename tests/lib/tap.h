@@ -28,6 +28,9 @@ void tap_diag(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The plan, and the exit status: 1 after a failure, or when nothing ran. */
 int tap_end(void);
 
+/* Does an emulator run this? Threads are slow then. */
+int tap_emulated(void);
+
 /*
  * A count of things that cost a heavy fence each, cut down where a fence takes
  * milliseconds; never below `least`.

@@ -74,9 +74,14 @@ static void expect_workers(uint64_t n, const char *what)
 	expect(workers() == n, what);
 }
 
+/* First before any thread is pinned: musl counts those where the caller may run. */
 static int cpus(void)
 {
-	return (int) sysconf(_SC_NPROCESSORS_CONF);
+	static int known;
+
+	if (!known)
+		known = (int) sysconf(_SC_NPROCESSORS_CONF);
+	return known;
 }
 
 static void pin_to_first(cpu_set_t *allowed, int *cpu)
@@ -450,6 +455,7 @@ int main(void)
 	static const unsigned long none, rt = URCU_CALL_RCU_RT;
 
 	tap_begin();
+	cpus();
 	case_run(at_the_start, NULL, "at the start, and the default worker");
 	case_run(of_threads, NULL, "threads' workers");
 	case_run(of_workers, NULL, "workers' own");

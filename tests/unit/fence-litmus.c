@@ -33,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/again.h"
 #include "tests/lib/tap.h"
 #include "urcu-membarrier/fence.h"
 #include "urcu/urcu-membarrier.h"
@@ -223,22 +224,29 @@ static void *run_side(void *arg)
 	return NULL;
 }
 
-static void start(pthread_t *thread, int cpu, void *(*run)(void *), void *arg)
+static void pin(int cpu)
 {
-	pthread_attr_t attr;
 	cpu_set_t set;
 
-	pthread_attr_init(&attr);
-	if (cpu >= 0) {
-		CPU_ZERO(&set);
-		CPU_SET(cpu, &set);
-		pthread_attr_setaffinity_np(&attr, sizeof set, &set);
-	}
-	if (pthread_create(thread, &attr, run, arg)) {
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof set, &set);
+}
+
+static void start(pthread_t *thread, int cpu, void *(*run)(void *), void *arg)
+{
+	cpu_set_t before;
+
+	/* A thread begins where its creator may run. */
+	sched_getaffinity(0, sizeof before, &before);
+	if (cpu >= 0)
+		pin(cpu);
+	if (pthread_create(thread, NULL, run, arg)) {
 		puts("Bail out! no thread");
 		exit(1);
 	}
-	pthread_attr_destroy(&attr);
+	if (cpu >= 0)
+		sched_setaffinity(0, sizeof before, &before);
 }
 
 static void *run_heir(void *arg)
@@ -420,15 +428,6 @@ static void test_settings(void)
 	}
 }
 
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof set, &set);
-}
-
 /*
  * The kernel's global-expedited barrier goes by a mark on each CPU. Here this
  * process has left CPU 1 idle with its memory map before it registers on CPU
@@ -451,7 +450,7 @@ static int stale_mark(void)
 
 static void test_stale_mark(void)
 {
-	static char self[] = "/proc/self/exe", trap[] = TRAP_ARGUMENT;
+	static char self[] = SELF, trap[] = TRAP_ARGUMENT;
 	char *argv[] = { self, trap, NULL };
 	int worst = 0;
 
@@ -461,7 +460,7 @@ static void test_stale_mark(void)
 
 		if (!child) {
 			unsetenv("URCU_MEMBARRIER_MODE");
-			execv(self, argv);
+			exec_again(self, argv);
 			_exit(126);
 		}
 		if (child < 0 || waitpid(child, &status, 0) != child)

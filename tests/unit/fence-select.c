@@ -22,11 +22,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/again.h"
 #include "tests/lib/tap.h"
 #include "urcu-membarrier/fence.h"
 
 #define VARIABLE	"URCU_MEMBARRIER_MODE"
-#define SELF		"/proc/self/exe"
 #define ANSWER		64
 #define PLAIN		100	/* the answer of one that is not set-uid */
 #define MODES		5
@@ -101,7 +101,8 @@ static void exec_child(const char *file, uid_t user, const char *value,
 		unsetenv(VARIABLE);
 	if (user && (setgroups(0, NULL) || setgid(user) || setuid(user)))
 		_exit(1);
-	execl(file, file, what, word, (char *) NULL);
+	exec_again(file, (char *[]) { (char *) file, (char *) what,
+				      (char *) word, NULL });
 	_exit(1);
 }
 
@@ -227,9 +228,10 @@ static void test_environment(void)
 	};
 	int automatic = run(NULL, "mode", "").answer;
 	struct child c = run("", "mode", "");
+	int known = automatic > 0 && automatic <= MODES;
 
-	tap_ok(automatic > 0 && available[automatic], "automatic choice: %s",
-	       automatic > 0 && automatic <= MODES ? names[automatic] : "none");
+	tap_ok(known && available[automatic], "automatic choice: %s",
+	       known ? names[automatic] : "none");
 	tap_ok(c.answer == automatic && !c.lines && !c.written,
 	       "empty is unset");
 	for (int i = 1; i <= MODES; i++) {

@@ -38,7 +38,7 @@ static const struct victim {
 	{ "the same, behind another", "RLL", "r", "S", "rscttt", 0 },
 	{ "rcu_barrier", "R", "rc", "c", "rscctw", 0 },
 	{ "rcu_barrier, beside others", "Rcc", "rc", "c", "rscctw", 0 },
-	{ "call_rcu_data_free", "R", "rc", "w", "rscctw", 0 },
+	{ "call_rcu_data_free", "R", "rc", "v", "rscctw", 0 },
 	{ "defer_barrier", "R", "rd", "d", "rscdit", 0 },
 	{ "defer_barrier, beside others", "Rddd", "rd", "d", "rscdit", 0 },
 	{ "sections", "", "", "r", "rsct", 1 },
@@ -116,6 +116,9 @@ static void be_interrupted(void)
 	do
 		family_act(victim->during);
 	while (victim->busy && load(&child) < 0);
+	/* Late; but not in pthread_join(), which the child would be left in. */
+	while (load(&child) < 0)
+		usleep(NAP_US);
 	if (!load(&child)) {
 		family_act(victim->after);
 		family_count();
@@ -126,6 +129,45 @@ static void be_interrupted(void)
 	family_wait(child);
 	company_end();
 	family_count();
+	family_end(1);
+}
+
+static pthread_key_t key;
+
+static void end_late(void *value)
+{
+	(void) value;
+	usleep(4 * ASLEEP_US);
+}
+
+static void set_key(struct rcu_head *head)
+{
+	pthread_setspecific(key, head);
+}
+
+/* The worker's thread has ended but for its keys' destructors. */
+static void free_what_ends(void)
+{
+	static struct rcu_head head;
+	struct call_rcu_data *w = create_call_rcu_data(0, -1);
+	pthread_t thread;
+
+	family_limit(LIMIT_SECONDS / 6);
+	pthread_key_create(&key, end_late);
+	set_thread_call_rcu_data(w);
+	call_rcu(&head, set_key);
+	rcu_barrier();
+	set_thread_call_rcu_data(NULL);
+	main_thread = pthread_self();
+	take(SIGUSR1, forks);
+	pthread_create(&thread, NULL, interrupt, NULL);
+	call_rcu_data_free(w);
+	while (load(&child) < 0)
+		usleep(NAP_US);
+	if (!load(&child))
+		family_end(1);
+	pthread_join(thread, NULL);
+	family_wait(child);
 	family_end(1);
 }
 
@@ -234,6 +276,7 @@ int main(void)
 			inside = n & 2;
 			test(be_interrupted, victim->what, how[n]);
 		}
+	test(free_what_ends, "call_rcu_data_free, of a worker whose thread ends", "");
 	test(first_section_in_handler, "a handler's first section, beside a fork "
 	     "that waits for who is interrupted", "");
 	test(grace_period_of_holder, "a grace period, beside a fork that waits for "

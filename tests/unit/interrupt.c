@@ -140,6 +140,20 @@ static void post(void)
 	sem_post(&semaphore);
 }
 
+static void block_awaited(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void send_awaited(void)
+{
+	kill(getpid(), SIGUSR2);
+}
+
 static void make_semaphore(void)
 {
 	sem_init(&semaphore, 0, 0);
@@ -277,6 +291,16 @@ static int call_pause(void)
 	return outcome(pause());
 }
 
+/*
+ * musl calls again by itself: after EINTR in sigtimedwait(), and in sem_timedwait()
+ * while all of the program's handlers have SA_RESTART.
+ */
+#ifdef __GLIBC__
+# define CALLS_AGAIN	0
+#else
+# define CALLS_AGAIN	1
+#endif
+
 static const struct call {
 	const char *name;
 	void (*prepare)(void);
@@ -300,8 +324,10 @@ static const struct call {
 	{ "ppoll", make_pipe, call_ppoll, NULL },
 	{ "recv with SO_RCVTIMEO", make_sockets, call_recv_limited, NULL },
 	{ "select", make_pipe, call_select, NULL },
-	{ "sem_timedwait", make_semaphore, call_sem_limited, NULL },
-	{ "sigtimedwait", NULL, call_sigtimedwait, NULL },
+	{ "sem_timedwait", make_semaphore, call_sem_limited,
+	  CALLS_AGAIN ? post : NULL },
+	{ "sigtimedwait", block_awaited, call_sigtimedwait,
+	  CALLS_AGAIN ? send_awaited : NULL },
 	{ "sleep", NULL, call_sleep, NULL },
 };
 

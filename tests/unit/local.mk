@@ -194,7 +194,7 @@ tests_unit_stall_clock_LDADD = libtest.la libumb.la
 tests_unit_stall_clock_LDFLAGS = -Wl,--wrap=umbi_now_ns
 tests_unit_stall_kinds_SOURCES = tests/unit/stall-kinds.c tests/unit/stall.h
 tests_unit_stall_kinds_LDADD = libtest.la libumb.la
-tests_unit_stall_kinds_LDFLAGS = -Wl,--wrap=umbi_cpus_set,--wrap=umbi_fence_online,--wrap=umbi_handler_check,--wrap=umbi_membarrier
+tests_unit_stall_kinds_LDFLAGS = -Wl,--wrap=umbi_fence_has_kernel,--wrap=umbi_cpus_set,--wrap=umbi_fence_online,--wrap=umbi_handler_check,--wrap=umbi_membarrier
 tests_unit_stall_refused_SOURCES = tests/unit/stall-refused.c tests/unit/stall.h
 tests_unit_stall_refused_LDADD = libtest.la libumb.la
 tests_unit_stall_refused_LDFLAGS = -Wl,--wrap=pthread_create

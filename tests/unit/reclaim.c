@@ -174,10 +174,14 @@ static void wait_for_caller(struct rcu_head *head)
 	count_run(head);
 }
 
-/* A caller waits until the backlog is low, not longer. */
+/* A caller waits until the backlog is low, not longer. No callback runs before. */
 static void until_low(const void *arg)
 {
+	struct reader reader;
+
 	(void) arg;
+	reader_start(&reader);
+	reader_enter(&reader);
 	umb_reclaim_set_watermarks(500, 1000);
 	umb_reclaim_set_waiting(1);
 	rcu_read_lock();
@@ -185,12 +189,14 @@ static void until_low(const void *arg)
 		call_rcu(&heads[i], wait_for_caller);
 	rcu_read_unlock();
 	expect(!stats().waits, "sections do not wait");
+	reader_leave_soon(&reader);
 	call_rcu(&heads[1200], count_run);
 	expect(load(&ran) >= 1201 - 500, "it waits until the backlog is low");
 	expect(stats().waits == 1, "once");
 	store(&back, 1);
 	rcu_barrier();
 	expect_at_rest(1201);
+	reader_stop(&reader);
 }
 
 static void queue_in_callback(struct rcu_head *head)

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -99,13 +100,17 @@ static int on_top(handler h)
 	return now.sa_sigaction == h;
 }
 
-/* A signal of the program's own, to that worker. */
+/* A signal of the program's own, to that worker: what pthread_sigqueue() does. */
 static void poke(const struct worker *w)
 {
-	union sigval value = { .sival_int = VALUE };
+	siginfo_t info = { .si_code = SI_QUEUE };
 
-	expect(!pthread_sigqueue(w->thread, umb_fence_signal(), value),
-	       "the program sends a signal");
+	info.si_signo = umb_fence_signal();
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value.sival_int = VALUE;
+	expect(!syscall(SYS_rt_tgsigqueueinfo, getpid(), w->tid, info.si_signo,
+			&info), "the program sends a signal");
 }
 
 /* The program's own signal comes through to the counter. */
@@ -394,7 +399,7 @@ static void run_once_each(const void *arg)
 
 static const struct disposition {
 	const char *name;
-	__sighandler_t handler;
+	sighandler_t handler;
 } dispositions[] = {
 	{ "SIG_DFL", SIG_DFL },
 	{ "SIG_IGN", SIG_IGN },
@@ -533,6 +538,7 @@ static void *take_signals(void *arg)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_NONBLOCK);
 	crew[i].thread = pthread_self();
+	crew[i].tid = (pid_t) syscall(SYS_gettid);
 	umb_fence_register_thread();
 	add_one(&waiting_threads);
 	while (!__atomic_load_n(&crew_stop, __ATOMIC_SEQ_CST)) {

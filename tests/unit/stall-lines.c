@@ -6,6 +6,7 @@
  */
 
 #define _GNU_SOURCE
+#include "tests/lib/again.h"
 #include "tests/lib/said.h"
 #include "tests/lib/tap.h"
 #include "tests/unit/stall.h"
@@ -164,7 +165,7 @@ static const struct setting {
 	{ "never\nand", "quiet", 1 },
 };
 
-static void exec_again(const void *arg)
+static void exec_with(const void *arg)
 {
 	const struct setting *s = arg;
 
@@ -172,7 +173,7 @@ static void exec_again(const void *arg)
 		setenv(VARIABLE, s->value, 1);
 	else
 		unsetenv(VARIABLE);
-	execl("/proc/self/exe", "stall", "act", s->what, (char *) NULL);
+	exec_again(SELF, (char *[]) { "stall", "act", (char *) s->what, NULL });
 	_exit(1);
 }
 
@@ -182,7 +183,7 @@ static void environment(const void *arg)
 	int status, lines_said = 0;
 	char said[4096];
 
-	status = said_by(exec_again, s, ACT_SECONDS, said, sizeof said);
+	status = said_by(exec_with, s, ACT_SECONDS, said, sizeof said);
 	expect(!status, "the program ends well");
 	for (const char *c = said; *c; c++)
 		lines_said += *c == '\n';

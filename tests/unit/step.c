@@ -92,13 +92,13 @@ void expect(int good, const char *what)
 /* PTRACE_GETSIGMASK, for C libraries that do not have it. */
 #define GET_SIGNAL_MASK	0x420a
 
-#define PATH_MAX	8192
+#define PATH_STEPS	8192
 
 /* The instructions of an operation that nothing disturbs. */
 struct path {
 	unsigned long length;
-	unsigned long place[PATH_MAX];
-	char open[PATH_MAX];		/* signals are not blocked */
+	unsigned long place[PATH_STEPS];
+	char open[PATH_STEPS];		/* signals are not blocked */
 };
 static struct path path, section;	/* this operation's, and a section's */
 
@@ -254,13 +254,13 @@ static void run_alone(struct tracer *t)
 	unsigned long n;
 
 	for (n = 0; !t->gone && mark_of(t) != MARK_END; n++) {
-		if (n < PATH_MAX) {
+		if (n < PATH_STEPS) {
 			path.place[n] = place(t);
 			path.open[n] = !blocked(t, SIGUSR1);
 		}
 		resume(t, PTRACE_SINGLESTEP, 0);
 	}
-	expect(n <= PATH_MAX, "there is room for the path");
+	expect(n <= PATH_STEPS, "there is room for the path");
 	path.length = n;
 	end_run(t, 0);
 }

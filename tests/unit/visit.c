@@ -185,7 +185,7 @@ static void run_visit(const void *arg)
 	expect(!umbi_fence_visit.prepare(), "visits are possible");
 	visited = visit(NULL);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		expect(is_in(&visited, cpu) == CPU_ISSET(cpu, &cpus),
+		expect(is_in(&visited, cpu) == !!CPU_ISSET(cpu, &cpus),
 		       "it names the CPUs of this program");
 	for (int i = 0; i < ROUNDS; i++) {
 		int cpu = cpu_nth(&cpus, i), other = cpu_nth(&cpus, i + 1);
