@@ -7,7 +7,8 @@ umbinclude_HEADERS = \
 	include/urcu-membarrier/poll.h \
 	include/urcu-membarrier/reclaim.h \
 	include/urcu-membarrier/stall.h \
-	include/urcu-membarrier/stats.h
+	include/urcu-membarrier/stats.h \
+	include/urcu-membarrier/tsan.h
 
 urcuincludedir = $(includedir)/urcu
 urcuinclude_HEADERS = \

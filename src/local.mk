@@ -51,6 +51,7 @@ libumb_la_SOURCES = \
 	src/sys/signal.c \
 	src/sys/sys.h \
 	src/sys/task.c \
+	src/sys/tsan.h \
 	src/thread/copies.c \
 	src/thread/debug.h \
 	src/thread/fork.c \

@@ -200,7 +200,7 @@ check_machine_code()	# check_machine_code COMPILER
 
 check_program()	# check_program COMPILER FLAGS
 {
-	if nm -D "$library" | grep -q ' __[atu]b\{0,1\}san_\| __gcov'; then
+	if nm -D "$library" | grep -q ' U __[atu]b\{0,1\}san_\| __gcov'; then
 		skip "$1 $2" "the library is instrumented"
 		return
 	fi

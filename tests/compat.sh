@@ -20,7 +20,7 @@ for tool in nm pkg-config readelf; do
 done
 library=.libs/liburcu-membarrier.so
 [ -f $library ] || skip_all "no shared library was built"
-! nm -D $library | grep -q ' __[atu]b\{0,1\}san_\| __gcov' ||
+! nm -D $library | grep -q ' U __[atu]b\{0,1\}san_\| __gcov' ||
 	skip_all "the library is instrumented"
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
@@ -116,7 +116,7 @@ each_language() {	# what, style, flags, libraries
 		skip "C++, $1" "no C++ compiler"
 	fi
 }
-have_cxx=$(echo 'int main() { }' | $CXX -x c++ -fsyntax-only - 2>&1 && echo yes)
+have_cxx=$(echo 'int main() { }' | $CXX -x c++ -fsyntax-only - 2>/dev/null && echo yes)
 hard="-L$scripts -lurcu -lurcu-cds"
 
 if [ -n "$version" ]; then

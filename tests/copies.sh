@@ -16,7 +16,7 @@ for file in "$shared" "$archive"; do
 		exit 0
 	fi
 done
-if nm -D "$shared" 2>/dev/null | grep -q ' __[atu]b\{0,1\}san_\| __gcov'; then
+if nm -D "$shared" 2>/dev/null | grep -q ' U __[atu]b\{0,1\}san_\| __gcov'; then
 	echo "1..0 # SKIP the library is instrumented"
 	exit 0
 fi

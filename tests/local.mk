@@ -58,7 +58,11 @@ EXTRA_DIST += \
 	tests/compat/program.c \
 	tests/gdb/program.c \
 	tests/lib/tap.sh \
-	tests/probes/program.c
+	tests/probes/program.c \
+	tests/tsan/case.h \
+	tests/tsan/cds.c \
+	tests/tsan/right.c \
+	tests/tsan/wrong.c
 
 check_PROGRAMS += $(unit_programs) $(torture_programs)
 dist_check_SCRIPTS += $(check_scripts)
@@ -67,9 +71,12 @@ TESTS += $(unit_programs) $(torture_programs) $(check_scripts)
 # Not part of check: they take minutes; one downloads, and one needs valgrind.
 dist_check_SCRIPTS += \
 	tests/programs.sh \
-	tests/sanitize.sh
+	tests/sanitize.sh \
+	tests/tsan.sh
 check-programs:
 	srcdir='$(srcdir)' $(SHELL) $(srcdir)/tests/programs.sh
 check-sanitize:
 	$(MAKE) check TESTS=tests/sanitize.sh
-.PHONY: check-programs check-sanitize
+check-tsan:
+	$(MAKE) check TESTS=tests/tsan.sh
+.PHONY: check-programs check-sanitize check-tsan

@@ -18,7 +18,7 @@
 #define URCU_API_MAP
 #include <urcu/urcu-membarrier.h>
 
-#define REQUESTS 100
+#define REQUESTS 100u
 
 struct config {
 	unsigned int answer;

@@ -35,6 +35,7 @@
 #include <urcu-membarrier/reclaim.h>
 #include <urcu-membarrier/stall.h>
 #include <urcu-membarrier/stats.h>
+#include <urcu-membarrier/tsan.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -6,6 +6,7 @@
 
 #include "diag/place.h"
 #include "sys/sys.h"
+#include "sys/tsan.h"
 #include "thread/debug.h"
 #include "urcu/urcu-membarrier.h"
 
@@ -125,6 +126,7 @@ void umb_debug_read_lock(void)
 	int nested = _urcu_membarrier_read_ongoing();
 
 	_urcu_membarrier_read_lock();
+	umbi_tsan_acquire(&urcu_membarrier_gp.word);
 	if (!nested)
 		umbi_debug_entered(__builtin_return_address(0));
 }
@@ -139,8 +141,10 @@ void umb_debug_read_unlock(void)
 		umbi_die("rcu_read_unlock: no rcu_read_lock to match, at ",
 			 text, NULL);
 	}
-	if (depth == 1)
+	if (depth == 1) {
 		umbi_debug_entered(NULL);
+		umbi_tsan_release(&urcu_membarrier_reader.ctr);
+	}
 	_urcu_membarrier_read_unlock();
 }
 

@@ -3,6 +3,7 @@
 
 #include "fence/combine.h"
 #include "sys/sys.h"
+#include "sys/tsan.h"
 #include "thread/fork.h"
 #include "thread/hold.h"
 #include "thread/stall.h"
@@ -77,6 +78,7 @@ static void take_turn(struct umbi_combine *c, umbi_turn *run,
 		 * Without: a caller counts on a turn that missed its stores.
 		 */
 		umbi_fence_full();
+		umbi_tsan_acquire(&c->started);
 	}
 	ret = run(begun, end);
 	if (ret != UMBI_COMPLETE) {
@@ -87,6 +89,7 @@ static void take_turn(struct umbi_combine *c, umbi_turn *run,
 	 * access COMBINE.completed, release. Pairs: COMBINE.served (acquire).
 	 * Orders the turn before the news that it is over.
 	 */
+	umbi_tsan_release(&c->completed);
 	__atomic_store_n(&c->completed, g, __ATOMIC_RELEASE);
 }
 
@@ -117,6 +120,7 @@ static void follow(struct umbi_combine *c, uint32_t word, unsigned int *spins,
 
 unsigned long umbi_combine_target(struct umbi_combine *c)
 {
+	umbi_tsan_release(&c->started);
 	/*
 	 * fence COMBINE.enter, full. Pairs: COMBINE.started (full).
 	 * Orders the caller's stores before its look at started.
@@ -135,6 +139,7 @@ int umbi_combine_served(struct umbi_combine *c, unsigned long target)
 	if (!umbi_reached(__atomic_load_n(&c->completed, __ATOMIC_ACQUIRE),
 			  target))
 		return 0;
+	umbi_tsan_acquire(&c->completed);
 	/*
 	 * fence COMBINE.leave, full. Pairs: USER.full (full).
 	 * Orders the turn before all accesses of the caller that follow.

@@ -25,7 +25,7 @@ static void complain(const char *variable, const char *why)
 	size_t i = 0;
 
 	/* One line, whatever stands there. */
-	for (; value[i] && i < sizeof shown - 1; i++)
+	for (; i < sizeof shown - 1 && value[i]; i++)
 		shown[i] = value[i] > ' ' && value[i] < 0x7F ? value[i] : '?';
 	shown[i] = 0;
 	umbi_say(variable, "=", shown, ": ", why, NULL);

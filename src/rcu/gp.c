@@ -33,6 +33,7 @@
 #include "rcu/gp.h"
 #include "rcu/note.h"
 #include "sys/sys.h"
+#include "sys/tsan.h"
 #include "thread/debug.h"
 #include "thread/fork.h"
 #include "thread/hold.h"
@@ -120,7 +121,10 @@ static unsigned long counter_of(const umbi_reader *reader)
 	 * Orders the look at the counter before what follows the grace period.
 	 * Without: the updater's frees run ahead of its look.
 	 */
-	return __atomic_load_n(&reader->ctr, __ATOMIC_ACQUIRE);
+	unsigned long c = __atomic_load_n(&reader->ctr, __ATOMIC_ACQUIRE);
+
+	umbi_tsan_acquire(&reader->ctr);
+	return c;
 }
 
 /* Is this a section that began before `word` was there to copy? */
@@ -136,6 +140,7 @@ static void lock_registry(void)
 	 * Orders the sections of threads that have left before what follows.
 	 */
 	umbi_lock(&umbi_registry.lock);
+	umbi_tsan_acquire(&umbi_registry.lock);
 }
 
 /*
@@ -386,11 +391,21 @@ static void check(void)
 			     "the number of the grace period");
 }
 
+/*
+ * Before the heavy fence, not with the word: a section that acquires this earlier is
+ * one that began before the point P, and is waited for.
+ */
+static void begin_for_tsan(void)
+{
+	umbi_tsan_release(&urcu_membarrier_gp.word);
+}
+
 static enum umbi_progress run_grace_period(int begun, uint64_t end)
 {
 	if (!begun) {
 		umbi_note_begin();
 		look_at_wait();
+		begin_for_tsan();
 		if (nobody_online()) {
 			umbi_note_end(1);
 			return UMBI_COMPLETE;
@@ -485,6 +500,7 @@ static int wait_quietly(unsigned long target, uint32_t *hurry)
 
 int umbi_gp_wait_quietly(unsigned long target, uint32_t *hurry)
 {
+	begin_for_tsan();
 	/*
 	 * fence GP.quiet, heavy. Pairs: RD.enter (light), RD.oldest (light), RD.first (light).
 	 * As GP.before-word, for the word that look_first_time() stores.

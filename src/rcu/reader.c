@@ -26,6 +26,7 @@
 
 #include "rcu/gp.h"
 #include "sys/sys.h"
+#include "sys/tsan.h"
 #include "thread/debug.h"
 #include "thread/hold.h"
 #include "thread/thread.h"
@@ -117,7 +118,7 @@ void urcu_membarrier_read_lock_slow(void)
 			umbi_die("rcu_read_lock: nested too deep", NULL);
 		if (!not_online(c) && !(c & URCU_MEMBARRIER_VISITOR)) {
 			_urcu_membarrier_read_lock();
-			return;
+			break;
 		}
 	} while (!enter_slowly(c));
 	/*
@@ -125,6 +126,7 @@ void urcu_membarrier_read_lock_slow(void)
 	 * As RD.enter, for the section that brought the thread online.
 	 */
 	umb_fence_light();
+	umbi_tsan_acquire(&urcu_membarrier_gp.word);
 }
 
 void umbi_own_read_lock_slow(void)
@@ -141,6 +143,7 @@ void urcu_membarrier_read_unlock_slow(void)
 	/* Atomic: the updater may be about to set it. Relaxed: just a wish. */
 	__atomic_fetch_and(&urcu_membarrier_reader.ctr, ~URCU_MEMBARRIER_SLOW,
 			   __ATOMIC_RELAXED);
+	umbi_tsan_release(&umbi_hold_sections.outstanding);
 	umbi_hold_drop(&umbi_hold_sections, &urcu_membarrier_reader.waiting);
 	if (waiting() & UMBI_WAITING_EXIT)
 		umbi_thread_unregister();

@@ -15,6 +15,7 @@
 #include "fence/combine.h"
 #include "reclaim/gate.h"
 #include "reclaim/worker.h"
+#include "sys/tsan.h"
 #include "thread/fork.h"
 #include "urcu/urcu-membarrier.h"
 
@@ -50,7 +51,10 @@ static int exit_key_usable;
 static unsigned long head_of(const ring *r)
 {
 	/* access DEFER.head, acquire. Pairs: DEFER.add (release). */
-	return __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
+	unsigned long head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
+
+	umbi_tsan_acquire(&r->head);
+	return head;
 }
 
 static unsigned long tail_of(const ring *r)
@@ -228,6 +232,7 @@ void urcu_membarrier_defer_rcu(void (*fct)(void *p), void *p)
 	if (head - tail_of(r) == CALLS)
 		urcu_membarrier_defer_barrier_thread();
 	r->calls[head % CALLS] = (struct call) { fct, p };
+	umbi_tsan_release(&r->head);
 	/* access DEFER.add, release. Pairs: DEFER.head (acquire). */
 	__atomic_store_n(&r->head, head + 1, __ATOMIC_RELEASE);
 	/* fence DEFER.added, full. Pairs: DEFER.unqueued (full). */

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "reclaim/gate.h"
+#include "sys/tsan.h"
 #include "thread/hold.h"
 
 void umbi_gate_enter(struct umbi_gate *gate)
@@ -14,14 +15,17 @@ void umbi_gate_enter(struct umbi_gate *gate)
 		/* access GATE.enter, acquire. Pairs: GATE.leave (release). */
 		if (__atomic_compare_exchange_n(&gate->owner, &nobody,
 				&urcu_membarrier_reader, 0,
-				__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+				__ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+			umbi_tsan_acquire(&gate->owner);
 			return;
+		}
 		umbi_sleep(&gate->left, left, UMBI_FOREVER);
 	}
 }
 
 void umbi_gate_leave(struct umbi_gate *gate)
 {
+	umbi_tsan_release(&gate->owner);
 	/* access GATE.leave, release. Pairs: GATE.enter (acquire). */
 	__atomic_store_n(&gate->owner, NULL, __ATOMIC_RELEASE);
 	/* After that: who reads the new number finds it open, or somebody else in. */

@@ -21,6 +21,7 @@
 
 #include "reclaim/worker.h"
 #include "sys/probe.h"
+#include "sys/tsan.h"
 #include "thread/debug.h"
 #include "thread/fork.h"
 
@@ -68,6 +69,8 @@ static struct rcu_head *add(struct call_rcu_data *w, struct rcu_head *head)
 	uint32_t forks = umbi_forks_now();
 	unsigned long count = count_push(w);
 
+	/* By the callback's own address: those who queue are not ordered so. */
+	umbi_tsan_release(head);
 	do
 		link_to(head, newest == UMBI_ASLEEP ? NULL : newest);
 	/*
@@ -125,6 +128,8 @@ static void turn_one(struct call_rcu_data *w)
 {
 	struct rcu_head *head = w->taken;
 
+	/* Before the grace period: that, too, is for what the caller did. */
+	umbi_tsan_acquire(head);
 	if (w->turned != head) {
 		link_to(head, w->turned);
 		if (!w->turned)
@@ -205,6 +210,7 @@ void umbi_queue_publish(struct call_rcu_data *w)
 	 * Orders the callbacks before the news that they have run, and that
 	 * before the look at who waits.
 	 */
+	umbi_tsan_release(&w->run);
 	__atomic_store_n(&w->run, w->off, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&w->waiters, __ATOMIC_SEQ_CST)
 	    && (!w->ready || umbi_backlog(w) <= umbi_low())) {

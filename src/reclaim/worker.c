@@ -15,6 +15,7 @@
 #include "fence/combine.h"
 #include "rcu/gp.h"
 #include "reclaim/worker.h"
+#include "sys/tsan.h"
 #include "thread/fork.h"
 #include "thread/hold.h"
 #include "thread/stall.h"
@@ -112,6 +113,7 @@ static int claim(struct call_rcu_data *w)
 			&urcu_membarrier_reader, 0,
 			__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return 0;
+	umbi_tsan_acquire(&w->server);
 	__atomic_store_n(&w->tid, umbi_own_tid(), __ATOMIC_RELAXED);
 	return 1;
 }
@@ -134,6 +136,7 @@ static void await_turn(struct call_rcu_data *w)
 static void end_serving(struct call_rcu_data *w)
 {
 	urcu_membarrier_reader.serving = NULL;
+	umbi_tsan_release(&w->server);
 	__atomic_store_n(&w->server, NULL, __ATOMIC_RELEASE);
 	tell(w);
 }
@@ -310,7 +313,10 @@ static int serve_ourselves(struct call_rcu_data *w)
 static int has_run(const struct call_rcu_data *w, unsigned long target)
 {
 	/* access RECLAIM.ran, acquire. Pairs: RECLAIM.run (seq_cst). */
-	return umbi_reached(__atomic_load_n(&w->run, __ATOMIC_ACQUIRE), target);
+	if (!umbi_reached(__atomic_load_n(&w->run, __ATOMIC_ACQUIRE), target))
+		return 0;
+	umbi_tsan_acquire(&w->run);
+	return 1;
 }
 
 static void count_waiter(struct call_rcu_data *w)
@@ -436,6 +442,7 @@ void umbi_worker_stop(struct call_rcu_data *w)
 
 void umbi_worker_end(struct call_rcu_data *w)
 {
+	umbi_tsan_release(&w->server);
 	__atomic_store_n(&w->server, NULL, __ATOMIC_RELEASE);
 	tell(w);
 	/* A barrier may have started a thread. */

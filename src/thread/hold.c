@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "sys/sys.h"
+#include "sys/tsan.h"
 #include "thread/fork.h"
 #include "thread/hold.h"
 
@@ -217,6 +218,7 @@ int umbi_hold_wait(struct umbi_hold *hold, uint32_t enough, uint64_t ns)
 		if (ns != UMBI_FOREVER)
 			now = umbi_now_ns();
 	}
+	umbi_tsan_acquire(&hold->outstanding);
 	return left <= enough;
 }
 

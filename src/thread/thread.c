@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "sys/sys.h"
+#include "sys/tsan.h"
 #include "thread/fork.h"
 #include "thread/hold.h"
 #include "thread/registry.h"
@@ -119,6 +120,11 @@ void umbi_thread_unregister(void)
 {
 	umbi_reader *self = &urcu_membarrier_reader;
 
+	/* If a thread ends inside one, ThreadSanitizer is through with it by now. */
+	if (!_urcu_membarrier_read_ongoing()) {
+		umbi_tsan_release(&umbi_registry.lock);
+		umbi_tsan_release(&umbi_hold_sections.outstanding);
+	}
 	umbi_lock(&umbi_registry.lock);
 	if (self->registered) {
 		umbi_registry_remove(self);

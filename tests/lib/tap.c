@@ -8,6 +8,7 @@
 
 #include "tests/lib/tap.h"
 #include "urcu-membarrier/fence.h"
+#include "urcu-membarrier/tsan.h"
 
 static unsigned int results, failures;
 
@@ -102,7 +103,7 @@ unsigned long tap_scale(unsigned long count, unsigned long least)
 {
 	unsigned long scaled = count;
 
-	if (umb_fence_mode() >= UMB_FENCE_GLOBAL)
+	if (UMB_TSAN || umb_fence_mode() >= UMB_FENCE_GLOBAL)
 		scaled = count / 1000;
 	return scaled > least ? scaled : least;
 }

@@ -33,7 +33,7 @@ int tap_emulated(void);
 
 /*
  * A count of things that cost a heavy fence each, cut down where a fence takes
- * milliseconds; never below `least`.
+ * milliseconds, or under ThreadSanitizer; never below `least`.
  */
 unsigned long tap_scale(unsigned long count, unsigned long least);
 

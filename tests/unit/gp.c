@@ -34,12 +34,12 @@ static int load(const int *word)
 static void *read_side(void *arg)
 {
 	struct reader *reader = arg;
-	int wanted;
+	int wanted, depth = 0;
 
 	while ((wanted = load(&reader->wanted)) >= 0) {
-		for (; reader->depth < wanted; reader->depth++)
+		for (; depth < wanted; depth++)
 			rcu_read_lock();
-		for (; reader->depth > wanted; reader->depth--)
+		for (; depth > wanted; depth--)
 			rcu_read_unlock();
 		while (load(&reader->wanted) == wanted) {
 			__atomic_store_n(&reader->depth, wanted,

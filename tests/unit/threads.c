@@ -28,7 +28,8 @@
 #define KEYS_VARIABLE	"UMB_TEST_KEYS"
 #define KEYS_IN_THREAD	32	/* glibc's; it allocates for more */
 #define KEYS_BEYOND	40
-#define STACK_BYTES	(128 * 1024)
+/* ThreadSanitizer has a thread's state there. */
+#define STACK_BYTES	((UMB_TSAN ? 2048 : 128) * 1024)
 #define LIVES		20
 #define HOLD_US		(30 * 1000)
 #define LIMIT_SECONDS	60

@@ -16,6 +16,20 @@
 # define rcu_dereference		umb_dereference
 #endif
 
+#if UMB_TSAN
+/* It sees the order of these, and not that of liburcu's, see tsan.h. */
+# undef rcu_dereference
+# undef rcu_assign_pointer
+# undef rcu_set_pointer
+# undef rcu_xchg_pointer
+# undef rcu_cmpxchg_pointer
+# define rcu_dereference		umb_dereference
+# define rcu_assign_pointer		umb_assign_pointer
+# define rcu_set_pointer(p, v)		umb_assign_pointer(*(p), v)
+# define rcu_xchg_pointer		umb_xchg_pointer
+# define rcu_cmpxchg_pointer		umb_cmpxchg_pointer
+#endif
+
 #define rcu_read_lock			urcu_membarrier_read_lock
 #define _rcu_read_lock			_urcu_membarrier_read_lock
 #define rcu_read_unlock			urcu_membarrier_read_unlock

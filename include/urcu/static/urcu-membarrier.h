@@ -21,6 +21,7 @@
 
 #include <stdint.h>
 #include <urcu-membarrier/fence.h>
+#include <urcu-membarrier/tsan.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -82,6 +83,17 @@ struct urcu_membarrier_reader {
 	unsigned long reserved[(128 - 40) / sizeof(unsigned long) - 10];
 } __attribute__((aligned(URCU_MEMBARRIER_READER_ALIGN)));
 
+/*
+ * The order of the store that ends a section: heavy fences see to it. But not for
+ * ThreadSanitizer, which does not know of them: in code built with it, the store
+ * releases the section, and a section's begin acquires what grace periods release.
+ */
+#if UMB_TSAN
+# define URCU_MEMBARRIER_LEAVE_ORDER	__ATOMIC_RELEASE
+#else
+# define URCU_MEMBARRIER_LEAVE_ORDER	__ATOMIC_RELAXED
+#endif
+
 extern struct urcu_membarrier_gp urcu_membarrier_gp;
 extern __thread struct urcu_membarrier_reader urcu_membarrier_reader
 	__attribute__((tls_model("initial-exec")));
@@ -111,6 +123,26 @@ static inline unsigned long _urcu_membarrier_depth(unsigned long c)
 #if defined(__x86_64__) && __SIZEOF_LONG__ == 8
 # define URCU_MEMBARRIER_SLOW_IN_COUNTER	1
 
+# if UMB_TSAN
+/* It does not know assembly. Locked instructions are as little divided. */
+static inline __attribute__((always_inline))
+void _urcu_membarrier_nest(void)
+{
+	__atomic_fetch_add(&urcu_membarrier_reader.ctr, 1, __ATOMIC_RELAXED);
+}
+
+static inline __attribute__((always_inline))
+int _urcu_membarrier_unnest(void)
+{
+	unsigned long *ctr = &urcu_membarrier_reader.ctr;
+	/* What a section did before the end of one inside it is not over. */
+	int nested = _urcu_membarrier_depth(
+			__atomic_load_n(ctr, __ATOMIC_RELAXED)) > 1;
+
+	return (long) (nested ? __atomic_sub_fetch(ctr, 1, __ATOMIC_RELAXED)
+		: __atomic_sub_fetch(ctr, 1, URCU_MEMBARRIER_LEAVE_ORDER)) < 0;
+}
+# else
 static inline __attribute__((always_inline))
 void _urcu_membarrier_nest(void)
 {
@@ -128,6 +160,7 @@ int _urcu_membarrier_unnest(void)
 slow:
 	return 1;
 }
+# endif
 #else
 # define URCU_MEMBARRIER_SLOW_IN_COUNTER	0
 
@@ -147,7 +180,7 @@ int _urcu_membarrier_unnest(void)
 	__atomic_store_n(&urcu_membarrier_reader.ctr,
 		__atomic_load_n(&urcu_membarrier_reader.ctr,
 				__ATOMIC_RELAXED) - 1,
-		__ATOMIC_RELAXED);
+		URCU_MEMBARRIER_LEAVE_ORDER);
 	/*
 	 * fence RD.left, light. Pairs: GP.before-sleep (heavy).
 	 * Orders the counter's store before the look at waiting.
@@ -193,6 +226,7 @@ void _urcu_membarrier_read_lock(void)
 		 * Without: the updater frees what an unseen section reads.
 		 */
 		umb_fence_light();
+		UMB_TSAN_ACQUIRE(&urcu_membarrier_gp.word);
 	} else if (__builtin_expect((uint16_t) c < URCU_MEMBARRIER_NEST_MAX, 1)) {
 		/* No fence: the outer section's stands already. */
 		_urcu_membarrier_nest();
