@@ -4,6 +4,9 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 TEST_EXTENSIONS = .sh
 AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
+	SECCOMP_CPPFLAGS='$(SECCOMP_CPPFLAGS)'; export SECCOMP_CPPFLAGS; \
+	SECCOMP_LIBS='$(SECCOMP_LIBS)'; export SECCOMP_LIBS; \
+	URCU_COMMON_LIBS='$(URCU_COMMON_LIBS)'; export URCU_COMMON_LIBS; \
 	CXX='$(CXX)'; export CXX; \
 	UMB_MODE_RUNS='$(UMB_MODE_RUNS)'; \
 	export UMB_MODE_RUNS; \
@@ -58,25 +61,59 @@ EXTRA_DIST += \
 	tests/compat/program.c \
 	tests/gdb/program.c \
 	tests/lib/tap.sh \
-	tests/probes/program.c \
-	tests/tsan/case.h \
-	tests/tsan/cds.c \
-	tests/tsan/right.c \
-	tests/tsan/wrong.c
+	tests/probes/program.c
 
 check_PROGRAMS += $(unit_programs) $(torture_programs)
 dist_check_SCRIPTS += $(check_scripts)
 TESTS += $(unit_programs) $(torture_programs) $(check_scripts)
 
-# Not part of check: they take minutes; one downloads, and one needs valgrind.
-dist_check_SCRIPTS += \
-	tests/programs.sh \
-	tests/sanitize.sh \
-	tests/tsan.sh
+# Not part of check: they take minutes, or need more than a compiler. make check-asan and
+# so on; quickstart check runs them, as check-more.
+more_scripts = \
+	tests/asan.sh \
+	tests/cppcheck.sh \
+	tests/models.sh \
+	tests/mutants.sh \
+	tests/tidy.sh \
+	tests/tsan.sh \
+	tests/ubsan.sh \
+	tests/valgrind.sh
+dist_check_SCRIPTS += $(more_scripts)
+EXTRA_DIST += \
+	tests/lib/instrument.sh \
+	tests/lib/planted.sh \
+	tests/models/bits32.pml \
+	tests/models/combine.pml \
+	tests/models/degrade.pml \
+	tests/models/grace-period.pml \
+	tests/models/memory.h \
+	tests/models/memory.pml \
+	tests/models/offline.pml \
+	tests/models/register.pml \
+	tests/models/signal.pml \
+	tests/models/sleep.pml \
+	tests/mutants/table \
+	tests/tsan/case.h \
+	tests/tsan/cds.c \
+	tests/tsan/right.c \
+	tests/tsan/wrong.c
+check-asan check-cppcheck check-models check-mutants check-tidy check-tsan check-ubsan \
+check-valgrind:
+	$(MAKE) check TESTS=tests/$$(echo $@ | $(SED) s/check-//).sh
+check-more:
+	$(MAKE) check TESTS='$(more_scripts)'
+
+# It downloads.
+dist_check_SCRIPTS += tests/programs.sh
 check-programs:
 	srcdir='$(srcdir)' $(SHELL) $(srcdir)/tests/programs.sh
-check-sanitize:
-	$(MAKE) check TESTS=tests/sanitize.sh
-check-tsan:
-	$(MAKE) check TESTS=tests/tsan.sh
-.PHONY: check-programs check-sanitize check-tsan
+
+# The torture's matrix in all modes, again and again, for so many seconds.
+TORTURE_SECONDS = 3600
+check-torture: tests/torture/torture
+	tests/torture/torture --mode all --seconds 2 --patience 300 \
+		--for $(TORTURE_SECONDS)
+
+.PHONY: check-asan check-cppcheck check-models check-more \
+	check-mutants check-programs check-tidy check-torture check-tsan check-ubsan \
+	check-valgrind

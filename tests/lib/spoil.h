@@ -10,15 +10,15 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#define SPOIL_PAGES	512		/* more than a first-level TLB holds */
-#define SPOIL_PAGE	4096
-#define SPOIL_STORES	8
+#define SPOIL_PAGES	8192u		/* more than TLBs and caches hold */
+#define SPOIL_PAGE	4096u
+#define SPOIL_STORES	24
 
 static inline char *spoil_new(void)
 {
 	void *pages = mmap(NULL, SPOIL_PAGES * SPOIL_PAGE,
 			   PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	return pages == MAP_FAILED ? NULL : pages;
 }
@@ -26,17 +26,6 @@ static inline char *spoil_new(void)
 static inline void spoil_free(char *pages)
 {
 	munmap(pages, SPOIL_PAGES * SPOIL_PAGE);
-}
-
-/* `random` says where. */
-static inline void spoil_stores(char *pages, uint64_t random)
-{
-	for (unsigned int i = 0; i < SPOIL_STORES; i++, random >>= 7) {
-		uint64_t page = (random + 37 * i) % SPOIL_PAGES;
-
-		__atomic_store_n(&pages[page * SPOIL_PAGE + random % 64 * 64],
-				 (char) i, __ATOMIC_RELAXED);
-	}
 }
 
 /*
@@ -49,6 +38,18 @@ static inline uint64_t next_random(uint64_t *state)
 	*state ^= *state << 25;
 	*state ^= *state >> 27;
 	return *state * 0x2545F4914F6CDD1DULL;
+}
+
+/* `random` says where; threads may share the pages. */
+static inline void spoil_stores(char *pages, uint64_t random)
+{
+	random |= 1;
+	for (unsigned int i = 0; i < SPOIL_STORES; i++) {
+		uint64_t at = next_random(&random) >> 32;
+
+		__atomic_store_n(&pages[at % (SPOIL_PAGES * SPOIL_PAGE)],
+				 (char) i, __ATOMIC_RELAXED);
+	}
 }
 
 #endif /* TESTS_SPOIL_H */

@@ -1,319 +1,328 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Readers check the age of what they see. An element's age is 0 while it can
- * be found, 1 once it has been removed, and one more after each grace period
- * its updater waits for; an updater uses it again at AGE_REUSE. A section that
- * finds an element of age 0 or 1 and sees it at 2 or more while it goes on was
- * not waited for. The idea of the pipeline is that of the kernel's rcutorture.
+ * Readers that check the age of what they see, against updaters, row by row of a
+ * matrix (rows.c), each in a process of its own.
  *
- *      torture [--seconds S] [--seed N] [SCENARIO ...]
+ *      torture [--seconds S] [--for S] [--mode MODE|all] [--seed N]
+ *              [--patience S] [--list] [ROW ...]
  */
 
 #define _GNU_SOURCE
-#include <errno.h>
 #include <getopt.h>
-#include <pthread.h>
-#include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/lib/spoil.h"
 #include "tests/lib/tap.h"
-#define URCU_API_MAP
-#include "urcu/urcu-membarrier.h"
+#include "tests/torture/row.h"
 
-#define THREADS_MAX	32
-#define AGE_REUSE	10
-#define POOL		(AGE_REUSE + 2)
+#define MODES	UMB_FENCE_VISIT
 
-enum {
-	NEST = 1 << 0,		/* sections inside sections */
-	OFFLINE = 1 << 1,	/* goes offline between sections */
-	REGISTER = 1 << 2,	/* registers and unregisters by hand */
-	CHURN = 1 << 3,		/* a new thread every few hundred sections */
-	LINGER = 1 << 4,	/* some sections outlast an updater's patience */
-	UPDATES = 1 << 5,	/* waits for grace periods itself now and then */
+static struct {
+	double seconds;		/* a row */
+	double all;		/* 0: once through the matrix */
+	unsigned int patience;	/* seconds for one step of a thread */
+	uint64_t seed;
+	enum umb_fence_mode mode;	/* 0: as it is */
+	int all_modes;
+	char **names;		/* of rows; none: all */
+} options = {
+	.seconds = 0.3,
+	.patience = 20,
 };
 
-static const struct scenario {
-	const char *name;
-	unsigned int readers, updaters, habits;
-} scenarios[] = {
-	{ "one-to-one",		1, 1, 0 },
-	{ "nested",		2, 1, NEST },
-	{ "many-updaters",	2, 4, NEST },
-	{ "offline",		2, 2, OFFLINE | NEST },
-	{ "registration",	2, 2, REGISTER | OFFLINE },
-	{ "churn",		4, 2, CHURN | NEST | OFFLINE },
-	{ "sleeping-updater",	4, 2, LINGER | NEST },
-	{ "oversubscribed",	12, 4, LINGER | NEST | OFFLINE | CHURN | UPDATES },
-};
-#define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
+static struct outcome sum;
+static struct outcome *outcome;
 
-struct element {
-	unsigned int age;
-} __attribute__((aligned(64)));
-
-/* One an updater; the elements it does not need now, by age. */
-struct slot {
-	struct element *current;
-	struct element pool[POOL];
-	unsigned long grace_periods;
-} __attribute__((aligned(128)));
-
-struct worker {
-	pthread_t thread;
-	const struct scenario *scenario;
-	uint64_t random;
-	unsigned long sections, ages[AGE_REUSE + 1];
-	char *spoil;
-	unsigned int index;
-};
-
-static struct slot slots[THREADS_MAX];
-static int over;
-
-static void dawdle(struct worker *w)
+static double now(void)
 {
-	uint64_t r = next_random(&w->random);
+	struct timespec t;
 
-	if ((w->scenario->habits & LINGER) && r % 512 == 0)
-		usleep(200);
-	else if (r % 8 == 0)
-		for (volatile unsigned int i = 0; i < r / 8 % 256; i++)
-			;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
-static void section(struct worker *w, unsigned int depth)
+static void show_ages(const char *name, const struct outcome *o)
 {
-	struct slot *slot = &slots[next_random(&w->random) % w->scenario->updaters];
-	struct element *element;
-	unsigned int age;
-
-	spoil_stores(w->spoil, next_random(&w->random));
-	rcu_read_lock();
-	element = umb_dereference(slot->current);
-	if (depth && (w->scenario->habits & NEST))
-		section(w, depth - 1);
-	dawdle(w);
-	age = __atomic_load_n(&element->age, __ATOMIC_RELAXED);
-	rcu_read_unlock();
-	w->ages[age <= AGE_REUSE ? age : AGE_REUSE]++;
-	w->sections++;
-}
-
-static void behave(struct worker *w)
-{
-	unsigned int habits = w->scenario->habits;
-	uint64_t r = next_random(&w->random);
-
-	if ((habits & OFFLINE) && r % 4 == 0)
-		rcu_thread_offline();
-	if ((habits & OFFLINE) && r % 8 == 0)
-		rcu_thread_online();
-	if ((habits & REGISTER) && r % 16 == 1)
-		rcu_unregister_thread();
-	if ((habits & REGISTER) && r % 32 == 1)
-		rcu_register_thread();
-	if ((habits & UPDATES) && r % 1024 == 2)
-		synchronize_rcu();
-}
-
-static void *read_some(void *arg)
-{
-	struct worker *w = arg;
-	unsigned int left = w->scenario->habits & CHURN ? 500 : ~0U;
-
-	while (left-- && !__atomic_load_n(&over, __ATOMIC_RELAXED)) {
-		section(w, next_random(&w->random) % 3);
-		behave(w);
-	}
-	return NULL;
-}
-
-static void *reader(void *arg)
-{
-	struct worker *w = arg;
-	pthread_t thread;
-
-	if (!(w->scenario->habits & CHURN))
-		return read_some(w);
-	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)
-	       && !pthread_create(&thread, NULL, read_some, w))
-		pthread_join(thread, NULL);
-	return NULL;
-}
-
-static struct element *take_unused(struct slot *slot)
-{
-	struct element *element = slot->pool;
-
-	while (element->age < AGE_REUSE)
-		element++;
-	__atomic_store_n(&element->age, 0, __ATOMIC_RELAXED);
-	return element;
-}
-
-static void *updater(void *arg)
-{
-	struct worker *w = arg;
-	struct slot *slot = &slots[w->index];
-	struct element *old;
-
-	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
-		old = slot->current;
-		/* No atomic operation here: it would hide a missing fence. */
-		umb_assign_pointer(slot->current, take_unused(slot));
-		__atomic_store_n(&old->age, 1, __ATOMIC_RELAXED);
-		synchronize_rcu();
-		slot->grace_periods++;
-		for (unsigned int i = 0; i < POOL; i++)
-			if (&slot->pool[i] != slot->current
-			    && slot->pool[i].age < AGE_REUSE)
-				__atomic_fetch_add(&slot->pool[i].age, 1,
-						   __ATOMIC_RELAXED);
-	}
-	return NULL;
-}
-
-static void prepare_slots(void)
-{
-	for (unsigned int i = 0; i < THREADS_MAX; i++) {
-		for (unsigned int j = 1; j < POOL; j++)
-			slots[i].pool[j].age = AGE_REUSE;
-		slots[i].pool[0].age = 0;
-		slots[i].current = &slots[i].pool[0];
-		slots[i].grace_periods = 0;
-	}
-}
-
-static void start(struct worker *w, const struct scenario *scenario,
-		  unsigned int index, uint64_t seed)
-{
-	unsigned int readers = scenario->readers;
-
-	*w = (struct worker) {
-		.scenario = scenario,
-		.random = seed * 0x9E3779B97F4A7C15ULL + index + 1,
-		.index = index < readers ? index : index - readers,
-		.spoil = spoil_new(),
-	};
-	if (!w->spoil
-	    || pthread_create(&w->thread, NULL,
-			      index < readers ? reader : updater, w)) {
-		perror("torture: no thread");
-		exit(1);
-	}
-}
-
-static void report(const struct scenario *scenario, struct worker *workers,
-		   unsigned int count)
-{
-	unsigned long ages[AGE_REUSE + 1] = { 0 }, sections = 0, grace = 0;
-	unsigned long late = 0;
 	char line[256] = "";
 	size_t at = 0;
 
-	for (unsigned int i = 0; i < count; i++) {
-		sections += workers[i].sections;
-		for (unsigned int age = 0; age <= AGE_REUSE; age++)
-			ages[age] += workers[i].ages[age];
-	}
-	for (unsigned int i = 0; i < scenario->updaters; i++)
-		grace += slots[i].grace_periods;
-	for (unsigned int age = 0; age <= AGE_REUSE; age++) {
-		late += age > 1 ? ages[age] : 0;
+	for (unsigned int age = 0; age <= AGE_REUSE; age++)
 		at += (size_t) snprintf(line + at, sizeof line - at, " %lu",
-					ages[age]);
-	}
-	tap_diag("%s: ages 0 and up:%s", scenario->name, line);
-	tap_ok(!late && sections && grace,
-	       "%s: %lu sections, %lu grace periods, %lu seen too old",
-	       scenario->name, sections, grace, late);
+					o->ages[age]);
+	tap_diag("%s: ages 0 and up:%s", name, line);
 }
 
-static void run(const struct scenario *scenario, unsigned int ms, uint64_t seed)
+static void add_up(const struct outcome *o)
 {
-	unsigned int count = scenario->readers + scenario->updaters;
-	static struct worker workers[THREADS_MAX];
-
-	prepare_slots();
-	__atomic_store_n(&over, 0, __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < count; i++)
-		start(&workers[i], scenario, i, seed);
-	usleep(ms * 1000);
-	__atomic_store_n(&over, 1, __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < count; i++) {
-		pthread_join(workers[i].thread, NULL);
-		spoil_free(workers[i].spoil);
-	}
-	report(scenario, workers, count);
+	sum.sections += o->sections;
+	sum.in_handlers += o->in_handlers;
+	sum.grace_periods += o->grace_periods;
+	sum.callbacks += o->callbacks;
+	sum.forks += o->forks;
+	sum.steps_down += o->steps_down;
+	for (unsigned int age = 0; age <= AGE_REUSE; age++)
+		sum.ages[age] += o->ages[age];
 }
 
-static int selected(const struct scenario *scenario, char **names)
+/* Nonzero: this mode is not to be had here. */
+static int enter_mode(enum umb_fence_mode mode)
 {
-	if (!*names)
+	return mode && umb_fence_select(mode);
+}
+
+static int has_mode(enum umb_fence_mode mode)
+{
+	enum umb_fence_mode before = umb_fence_mode();
+	int ret = umb_fence_select(mode);
+
+	umb_fence_select(before);
+	return !ret;
+}
+
+/* What a row needs and is not here. NULL: nothing. */
+static const char *missing(const struct row *row, enum umb_fence_mode mode)
+{
+	if ((row->habits & LAZY) && !has_mode(UMB_FENCE_GLOBAL))
+		return "no grace period can be quiet here";
+	if (!(row->habits & (FAILS | REFUSED)))
+		return NULL;
+#ifndef HAVE_SECCOMP
+	return "without libseccomp nothing can be refused";
+#endif
+	return mode > UMB_FENCE_GLOBAL ? "membarrier is not used in this mode"
+		: NULL;
+}
+
+static int run_in_child(const struct row *row, enum umb_fence_mode mode,
+			uint64_t seed)
+{
+	pid_t child, parent = getpid();
+	int status = 0;
+
+	memset(outcome, 0, sizeof *outcome);
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		/* It may have blocked what ends its parent. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent || enter_mode(mode))
+			_exit(2);
+		row_run(row, (unsigned int) (options.seconds * 1000),
+			options.patience, seed, outcome);
+		exit(*outcome->wrong != '\0');
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		status = -1;
+	return status;
+}
+
+static void run(const struct row *row, enum umb_fence_mode mode, uint64_t seed)
+{
+	const char *in = umb_fence_mode_name(mode ? mode : umb_fence_mode());
+	const char *without = missing(row, mode ? mode : umb_fence_mode());
+	int status;
+
+	if (without) {
+		tap_skip(without, "%s, %s", row->name, in);
+		return;
+	}
+	status = run_in_child(row, mode, seed);
+	if (*outcome->lacks) {
+		tap_skip(outcome->lacks, "%s, %s", row->name, in);
+		return;
+	}
+	add_up(outcome);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+		snprintf(outcome->wrong, sizeof outcome->wrong,
+			 "it does not come to an end");
+	else if (status && !*outcome->wrong)
+		snprintf(outcome->wrong, sizeof outcome->wrong,
+			 "its process ends with status %#x", (unsigned int) status);
+	show_ages(row->name, outcome);
+	tap_ok(!status, "%s, %s: %lu sections, %lu grace periods, "
+	       "%lu callbacks, %lu forks, seed %llu%s%s", row->name, in,
+	       outcome->sections, outcome->grace_periods, outcome->callbacks,
+	       outcome->forks, (unsigned long long) seed,
+	       *outcome->wrong ? ": " : "", outcome->wrong);
+}
+
+static int selected(const struct row *row)
+{
+	char **name = options.names;
+
+	if (!*name)
 		return 1;
-	while (*names && strcmp(*names, scenario->name))
-		names++;
-	return *names != NULL;
+	while (*name && strcmp(*name, row->name))
+		name++;
+	return *name != NULL;
+}
+
+static void run_matrix(enum umb_fence_mode mode, uint64_t seed, double end)
+{
+	for (const struct row *row = rows; row->name; row++)
+		if (selected(row) && (!end || now() < end))
+			run(row, mode, seed);
+}
+
+static void run_all_modes(uint64_t seed, double end)
+{
+	for (unsigned int mode = 1; mode <= MODES; mode++) {
+		if (has_mode(mode))
+			run_matrix(mode, seed, end);
+		else
+			tap_skip("this machine does not have it", "mode %s",
+				 umb_fence_mode_name(mode));
+	}
 }
 
 static void usage(const char *what, const char *value)
 {
 	fprintf(stderr, "torture: %s: %s\n"
-		"usage: torture [--seconds S] [--seed N] [SCENARIO ...]\n"
-		"  S: 0.1 to 86400, a scenario; N: 1 and up; scenarios:", what,
-		value);
-	for (size_t i = 0; i < SCENARIOS; i++)
-		fprintf(stderr, " %s", scenarios[i].name);
+		"usage: torture [--seconds S] [--for S] [--mode MODE|all] "
+		"[--seed N]\n               [--patience S] [--list] [ROW ...]\n"
+		"  --seconds   a row, 0.1 to 86400; --for: all rows, again and "
+		"again; --patience: 1\n              to 3600, for one step of a "
+		"thread; --seed: 1 and up\n  modes: all", what, value);
+	for (unsigned int mode = 1; mode <= MODES; mode++)
+		fprintf(stderr, " %s", umb_fence_mode_name(mode));
+	fputs("\n  rows:", stderr);
+	for (const struct row *row = rows; row->name; row++)
+		fprintf(stderr, " %s", row->name);
 	fputc('\n', stderr);
 	exit(2);
+}
+
+static double number(const char *what, const char *text, double min, double max)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value >= min && value <= max))
+		usage(what, text);
+	return value;
+}
+
+static uint64_t whole_number(const char *what, const char *text, double max)
+{
+	double value = number(what, text, 1, max);
+
+	if (value != (double) (uint64_t) value)
+		usage(what, text);
+	return (uint64_t) value;
+}
+
+static void choose_mode(const char *name)
+{
+	unsigned int mode = MODES;
+
+	options.all_modes = !strcmp(name, "all");
+	if (options.all_modes)
+		return;
+	while (mode && strcmp(name, umb_fence_mode_name(mode)))
+		mode--;
+	if (!mode)
+		usage("unknown mode", name);
+	if (!has_mode(mode)) {
+		fprintf(stderr, "torture: this machine does not have mode %s\n",
+			name);
+		exit(2);
+	}
+	options.mode = mode;
+}
+
+static void list(void)
+{
+	for (const struct row *row = rows; row->name; row++)
+		puts(row->name);
+	exit(0);
 }
 
 static void check_names(char **names)
 {
 	for (; *names; names++) {
-		size_t i = 0;
+		const struct row *row = rows;
 
-		while (i < SCENARIOS && strcmp(*names, scenarios[i].name))
-			i++;
-		if (i == SCENARIOS)
-			usage("unknown scenario", *names);
+		while (row->name && strcmp(*names, row->name))
+			row++;
+		if (!row->name)
+			usage("unknown row", *names);
 	}
+}
+
+static void read_options(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "seconds", required_argument, NULL, 's' },
+		{ "for", required_argument, NULL, 'f' },
+		{ "mode", required_argument, NULL, 'm' },
+		{ "seed", required_argument, NULL, 'r' },
+		{ "patience", required_argument, NULL, 'p' },
+		{ "list", no_argument, NULL, 'l' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	options.seed = (uint64_t) time(NULL);
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
+		switch (option) {
+		case 's':
+			options.seconds = number("--seconds", optarg, 0.1, 86400);
+			break;
+		case 'f':
+			options.all = number("--for", optarg, 0.1, 864000);
+			break;
+		case 'm':
+			choose_mode(optarg);
+			break;
+		case 'r':
+			options.seed = whole_number("--seed", optarg, 1e15);
+			break;
+		case 'p':
+			options.patience = (unsigned int)
+				whole_number("--patience", optarg, 3600);
+			break;
+		case 'l':
+			list();
+			break;
+		default:
+			usage("bad option", argv[optind - 1]);
+		}
+	options.names = argv + optind;
+	check_names(options.names);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seconds", required_argument, NULL, 's' },
-		{ "seed", required_argument, NULL, 'r' },
-		{ NULL, 0, NULL, 0 },
-	};
-	uint64_t seed = (uint64_t) time(NULL);
-	double seconds = 0.5;
-	char *end = "";
-	int option;
+	double end;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 's')
-			seconds = strtod(optarg, &end);
-		else if (option == 'r')
-			seed = strtoull(optarg, &end, 0);
-		else
-			usage("bad option", argv[optind - 1]);
-		if (*end || !(seconds >= 0.1 && seconds <= 86400) || !seed)
-			usage("out of range", optarg);
-	}
-	check_names(argv + optind);
+	read_options(argc, argv);
 	tap_begin();
-	tap_diag("seed %llu", (unsigned long long) seed);
-	for (size_t i = 0; i < SCENARIOS; i++)
-		if (selected(&scenarios[i], argv + optind))
-			run(&scenarios[i], (unsigned int) (seconds * 1000), seed);
+	outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (outcome == MAP_FAILED) {
+		perror("torture: no memory");
+		return 1;
+	}
+	tap_diag("seed %llu", (unsigned long long) options.seed);
+	end = options.all ? now() + options.all : 0;
+	do {
+		if (options.all_modes)
+			run_all_modes(options.seed, end);
+		else
+			run_matrix(options.mode, options.seed, end);
+		options.seed++;
+	} while (end && now() < end);
+	show_ages("all", &sum);
+	tap_diag("all: %lu sections (%lu in handlers), %lu grace periods, "
+		 "%lu callbacks, %lu forks, %lu fences in another mode",
+		 sum.sections, sum.in_handlers, sum.grace_periods,
+		 sum.callbacks, sum.forks, sum.steps_down);
 	return tap_end();
 }

@@ -472,7 +472,7 @@ int main(void)
 	alarm(LIMIT_SECONDS);
 	test_layout();
 	test_load();
-	/* For tests/sanitize.sh. */
+	/* For tests/asan.sh. */
 	if (getenv("UMB_TEST_NO_FORK"))
 		return tap_end();
 	for (int i = 0; i < 4; i++)

@@ -2,7 +2,7 @@
 
 /*
  * Workers that come and go, and processes that end with callbacks queued: what
- * leaves memory behind, or is freed too early. tests/sanitize.sh runs it under
+ * leaves memory behind, or is freed too early. tests/valgrind.sh runs it under
  * checkers that tell; with an argument it ends as that says, and tests nothing.
  */
 
