@@ -4,6 +4,7 @@ dist_doc_DATA = \
 	README.md \
 	doc/design.md \
 	doc/migrating.md \
+	doc/musl.md \
 	doc/ordering.md \
 	doc/programs.md \
 	doc/reliability.md

@@ -103,8 +103,12 @@ check-valgrind:
 check-more:
 	$(MAKE) check TESTS='$(more_scripts)'
 
-# It downloads.
-dist_check_SCRIPTS += tests/programs.sh
+# These download.
+dist_check_SCRIPTS += \
+	tests/machines.sh \
+	tests/programs.sh
+check-machines:
+	srcdir='$(srcdir)' $(SHELL) $(srcdir)/tests/machines.sh $(MACHINES)
 check-programs:
 	srcdir='$(srcdir)' $(SHELL) $(srcdir)/tests/programs.sh
 
@@ -114,6 +118,6 @@ check-torture: tests/torture/torture
 	tests/torture/torture --mode all --seconds 2 --patience 300 \
 		--for $(TORTURE_SECONDS)
 
-.PHONY: check-asan check-cppcheck check-models check-more \
+.PHONY: check-asan check-cppcheck check-machines check-models check-more \
 	check-mutants check-programs check-tidy check-torture check-tsan check-ubsan \
 	check-valgrind
