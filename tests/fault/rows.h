@@ -15,7 +15,7 @@
 #include "urcu-membarrier/stats.h"
 
 #ifndef ROW_SECONDS
-# define ROW_SECONDS	20	/* so long without a step is a hang */
+# define ROW_SECONDS	50	/* so long without a step is a hang */
 #endif
 #define GONE(mode)	(1U << UMB_FENCE_##mode)
 /* Both need the private command. */
