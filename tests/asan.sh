@@ -17,14 +17,7 @@ UMB_TEST_NO_FORK=1
 ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 export ASAN_OPTIONS UMB_TEST_NO_FORK
 
-if ! can_build "$address"; then
-	skip "the address sanitizer" "the compiler has none"
-	tap_end
-fi
-log=$(build_library "$address") || {
-	result "the library is built with addresses watched" "$log"
-	tap_end
-}
+library_with "addresses watched" "$address"
 for program in cds ends stall stall-lines; do
 	run_with "addresses watched" "$address" $program
 done

@@ -12,16 +12,8 @@ undefined='-O1 -fsanitize=undefined -fno-sanitize-recover=all'
 UBSAN_OPTIONS=print_stacktrace=1
 export UBSAN_OPTIONS
 
-if ! can_build "$undefined"; then
-	skip "the undefined-behaviour sanitizer" "the compiler has none"
-	tap_end
-fi
-log=$(build_library "$undefined") || {
-	result "the library is built with undefined behaviour watched" "$log"
-	tap_end
-}
-for program in cds fork fork-signal stall stall-lines; do
+library_with "undefined behaviour watched" "$undefined"
+for program in cds ends fork fork-signal stall stall-lines torture; do
 	run_with "undefined behaviour watched" "$undefined" $program
 done
-run_with "undefined behaviour watched" "$undefined" torture
 tap_end

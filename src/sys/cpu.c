@@ -76,7 +76,7 @@ static long count_cpus(void)
 
 /*
  * Not by sysconf(): musl's, and glibc's where there is no /sys, counts the CPUs where
- * the caller may run: it would refuse the others workers. The first answer stays.
+ * the caller may run: it would refuse the others workers. It does not change.
  */
 int umbi_cpus_count(void)
 {
@@ -84,12 +84,9 @@ int umbi_cpus_count(void)
 	int count = __atomic_load_n(&known, __ATOMIC_RELAXED);
 
 	if (!count) {
-		int mine = (int) count_cpus();
-
-		/* Relaxed: it is a number by itself; `count` is an earlier one. */
-		if (__atomic_compare_exchange_n(&known, &count, mine, 0,
-				__ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			count = mine;
+		count = (int) count_cpus();
+		/* Relaxed: a number by itself, and others come to the same. */
+		__atomic_store_n(&known, count, __ATOMIC_RELAXED);
 	}
 	return count;
 }

@@ -36,15 +36,19 @@ sources_of() {
 		;;
 	esac
 	case $1 in
+	cds|ends|torture) ;;
 	fork*) (cd "$tree" && ls tests/lib/family*.c) ;;
-	stall*) echo tests/lib/again.c tests/lib/cases.c tests/lib/said.c ;;
+	*) echo tests/lib/again.c tests/lib/cases.c tests/lib/said.c ;;
 	esac
 }
 
 # build PROGRAM FLAGS: with the library that was built, as $work/PROGRAM.
 build() {
 	more=
-	[ "$1" != cds ] || more='-rdynamic -lurcu-cds -ldl'
+	case $1 in
+	cds) more='-rdynamic -lurcu-cds -ldl' ;;
+	defer) more=-Wl,--wrap=calloc ;;
+	esac
 	rm -f "$work/$1" "$work/objects"/tests_*
 	for file in $(sources_of "$1"); do
 		compile "$file" "$2" || return
@@ -56,6 +60,18 @@ can_build() {
 	echo 'int main(void) { return 0; }' |
 		${CC:-gcc} $1 -x c -o "$work/probe" - 2>/dev/null &&
 		"$work/probe"
+}
+
+# library_with WHAT FLAGS: the library is built so, or this is the end.
+library_with() {
+	if ! can_build "$2"; then
+		skip "$1" "the compiler has none"
+		tap_end
+	fi
+	log=$(build_library "$2") || {
+		result "the library is built with $1" "$log"
+		tap_end
+	}
 }
 
 # What is left to say of a run that failed.

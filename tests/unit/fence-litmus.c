@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "tests/lib/again.h"
+#include "tests/lib/cpu.h"
 #include "tests/lib/tap.h"
 #include "urcu-membarrier/fence.h"
 #include "urcu/urcu-membarrier.h"
@@ -224,15 +225,6 @@ static void *run_side(void *arg)
 	return NULL;
 }
 
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof set, &set);
-}
-
 static void start(pthread_t *thread, int cpu, void *(*run)(void *), void *arg)
 {
 	cpu_set_t before;
@@ -240,7 +232,7 @@ static void start(pthread_t *thread, int cpu, void *(*run)(void *), void *arg)
 	/* A thread begins where its creator may run. */
 	sched_getaffinity(0, sizeof before, &before);
 	if (cpu >= 0)
-		pin(cpu);
+		cpu_pin(cpu);
 	if (pthread_create(thread, NULL, run, arg)) {
 		puts("Bail out! no thread");
 		exit(1);
@@ -438,10 +430,10 @@ static int stale_mark(void)
 	uint64_t end = now_ms() + 50;
 	struct tally t;
 
-	pin(cpus[1]);
+	cpu_pin(cpus[1]);
 	while (now_ms() < end)
 		;
-	pin(cpus[0]);
+	cpu_pin(cpus[0]);
 	if (umb_fence_select(UMB_FENCE_GLOBAL_EXPEDITED))
 		return 77;
 	t = run(APART, SB, HEAVY, LIGHT);
