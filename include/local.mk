@@ -2,6 +2,7 @@
 umbincludedir = $(includedir)/urcu-membarrier
 umbinclude_HEADERS = \
 	include/urcu-membarrier/debug.h \
+	include/urcu-membarrier/domain.h \
 	include/urcu-membarrier/fence.h \
 	include/urcu-membarrier/pointer.h \
 	include/urcu-membarrier/poll.h \

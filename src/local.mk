@@ -10,6 +10,12 @@ libumb_la_SOURCES = \
 	src/diag/stall.c \
 	src/diag/stall.h \
 	src/diag/stats.c \
+	src/domain/area.c \
+	src/domain/domain.c \
+	src/domain/parts.h \
+	src/domain/reader.c \
+	src/domain/segment.c \
+	src/domain/slots.c \
 	src/fence/backend.h \
 	src/fence/combine.c \
 	src/fence/combine.h \
@@ -41,6 +47,7 @@ libumb_la_SOURCES = \
 	src/sys/clock.c \
 	src/sys/cpu.c \
 	src/sys/fd.c \
+	src/sys/file.c \
 	src/sys/futex.c \
 	src/sys/lock.c \
 	src/sys/membarrier.c \

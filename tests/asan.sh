@@ -18,7 +18,7 @@ ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 export ASAN_OPTIONS UMB_TEST_NO_FORK
 
 library_with "addresses watched" "$address"
-for program in cds ends stall stall-lines; do
+for program in cds ends fuzz private shared-file stall stall-lines; do
 	run_with "addresses watched" "$address" $program
 done
 run_with "addresses watched" "$address" torture nested idle registration churn \
@@ -26,7 +26,7 @@ run_with "addresses watched" "$address" torture nested idle registration churn \
 
 # A library that does not wait must not get through.
 mkdir -p "$work/tree/src/rcu"
-sed 's/out = !hold_readers(word);/out = !hold_readers(word) || 1;/' \
+sed 's/out = !hold_readers(gp, word);/out = !hold_readers(gp, word) || 1;/' \
 	"$srcdir/src/rcu/gp.c" >"$work/tree/src/rcu/gp.c"
 log=$(diff "$srcdir/src/rcu/gp.c" "$work/tree/src/rcu/gp.c" >/dev/null &&
 	echo "there is no line to change"

@@ -57,7 +57,7 @@ run_cppcheck "$work/planted.c"
 found arrayIndexOutOfBounds memleak
 cppcheck_suppressions
 for part in src doc/examples tests/bench tests/fault tests/lib tests/torture \
-	    tests/unit; do
+	    tests/unit tools; do
 	run_cppcheck "$part" && log= || log=$(cat "$work/log"; echo failed)
 	result "cppcheck: $part" "$log"
 done

@@ -39,9 +39,12 @@ if command -v pkg-config >/dev/null; then
 else
 	skip "a program builds and runs" "no pkg-config"
 fi
-for page in "$srcdir"/doc/man/*.3; do
+result "the program urcu-domain runs from there" "$(LD_LIBRARY_PATH=$libdir \
+	"$(find "$dir/root" -path '*/bin/urcu-domain')" --version 2>&1 >"$log" ||
+	cat "$log")"
+for page in "$srcdir"/doc/man/*.[13]; do
 	page=$(basename "$page")
 	result "$page is installed" \
-		"$(find "$dir/root" -path "*/man3/$page" | grep -q . || echo missing)"
+		"$(find "$dir/root" -path "*/man${page##*.}/$page" | grep -q . || echo missing)"
 done
 tap_end

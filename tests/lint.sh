@@ -65,7 +65,7 @@ result "every fence in the source carries a label" "$(
 	awk '
 	FNR == 1 || /^}/ { labelled = 0 }
 	/fence [A-Z]+\.[a-z-]+, / { labelled = 1 }
-	/(umb_fence_(light|heavy)|umbi_fence_(full|online))\(\);/ ||
+	/(umb_fence_(light|heavy)|umbi_fence_(full|online)|kind->fence)\(\);/ ||
 	/^[^*]*__atomic_(thread|signal)_fence\(/ {
 		if (!labelled && FILENAME != "src/sys/sys.h")
 			print FILENAME ":" FNR ": " $0

@@ -38,7 +38,13 @@ libtest_la_SOURCES = \
 # For tests/modes.sh.
 check_PROGRAMS += tests/lib/confine
 
+# For tests/domain-tool.sh. With its own name, not that of a wrapper.
+check_PROGRAMS += tests/lib/holder
+tests_lib_holder_LDADD = liburcu-membarrier.la
+tests_lib_holder_LDFLAGS = -no-install
+
 include $(srcdir)/tests/bench/local.mk
+include $(srcdir)/tests/domain/local.mk
 include $(srcdir)/tests/fault/local.mk
 include $(srcdir)/tests/torture/local.mk
 include $(srcdir)/tests/unit/local.mk
@@ -48,6 +54,7 @@ check_scripts = \
 	tests/compat.sh \
 	tests/copies.sh \
 	tests/debug.sh \
+	tests/domain-tool.sh \
 	tests/examples.sh \
 	tests/gdb.sh \
 	tests/install.sh \
@@ -63,9 +70,9 @@ EXTRA_DIST += \
 	tests/lib/tap.sh \
 	tests/probes/program.c
 
-check_PROGRAMS += $(unit_programs) $(torture_programs)
+check_PROGRAMS += $(unit_programs) $(torture_programs) $(domain_programs)
 dist_check_SCRIPTS += $(check_scripts)
-TESTS += $(unit_programs) $(torture_programs) $(check_scripts)
+TESTS += $(unit_programs) $(torture_programs) $(domain_programs) $(check_scripts)
 
 # Not part of check: they take minutes, or need more than a compiler. make check-asan and
 # so on; quickstart check runs them, as check-more.
@@ -85,6 +92,7 @@ EXTRA_DIST += \
 	tests/models/bits32.pml \
 	tests/models/combine.pml \
 	tests/models/degrade.pml \
+	tests/models/domain.pml \
 	tests/models/grace-period.pml \
 	tests/models/memory.h \
 	tests/models/memory.pml \
@@ -118,6 +126,14 @@ check-torture: tests/torture/torture
 	tests/torture/torture --mode all --seconds 2 --patience 300 \
 		--for $(TORTURE_SECONDS)
 
-.PHONY: check-asan check-cppcheck check-machines check-models check-more \
+# Deaths of processes in shared domains, and segments that are spoilt.
+KILLS = 10000
+check-kill: tests/domain/kill
+	tests/domain/kill --kills $(KILLS)
+FUZZ = 100000
+check-fuzz: tests/domain/fuzz
+	tests/domain/fuzz --cases $(FUZZ)
+
+.PHONY: check-asan check-cppcheck check-fuzz check-kill check-machines check-models check-more \
 	check-mutants check-programs check-tidy check-torture check-tsan check-ubsan \
 	check-valgrind

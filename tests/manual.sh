@@ -9,6 +9,7 @@ cd "$srcdir" || exit 1
 exported=$(sed -n 's/^\t\([a-z_]*\);$/\1/p' src/liburcu-membarrier.map |
 	grep -vE '^rcu_|_slow$|_(gp|reader)$')
 declared=$(cat include/urcu/urcu-membarrier.h include/urcu-membarrier/*.h |
+	grep -vE '^struct [a-z_]+;|_slow\(' |
 	sed -nE 's/^(static inline |extern |#define )?([a-z_* ]+[ *])?(um[b]_[a-z_]+|urcu_membarrier_[a-z_]+)(\(.*|;)$/\3/p' |
 	LC_ALL=C sort -u)
 named=$(sed -nE 's/^\.Nm ([a-z_]+).*$/\1/p' doc/man/*.3 | LC_ALL=C sort -u)
@@ -25,7 +26,7 @@ result "every exported function is declared" "$(missing "$exported" "$declared")
 result "every declared name has a manual page" "$(missing "$declared" "$named")"
 result "every manual page documents what is declared" "$(missing "$named" "$declared")"
 if command -v mandoc >/dev/null; then
-	result "the pages are well-formed" "$(mandoc -T lint -W warning doc/man/*.3 2>&1)"
+	result "the pages are well-formed" "$(mandoc -T lint -W warning doc/man/*.[13] 2>&1)"
 else
 	skip "the pages are well-formed" "no mandoc"
 fi

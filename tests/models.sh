@@ -114,7 +114,7 @@ unreached() {
 	/, state [0-9]+, / && process != "memory" {
 		sub(/^.*\//, ""); sub(/, state [0-9]+,/, "")
 		print process, $0
-	}' pan.out | grep -v 'out\[\|ahead\[\|D_STEP\|left = (left' | sort -u
+	}' pan.out | grep -v 'out\[\|ahead\[\|D_STEP\|left = (left\|"(killed\[' | sort -u
 }
 
 # Processes that never came to their end, and assertions that were never made: by no

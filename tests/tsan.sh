@@ -12,7 +12,7 @@ srcdir=${srcdir:-.}
 . "$srcdir/tests/lib/instrument.sh"
 
 modes=${UMB_TSAN_MODES:-private-expedited signal}
-tests='call-rcu defer gp lazy offline poll rcu-barrier'
+tests='call-rcu defer gp lazy offline poll private rcu-barrier'
 # A child of a process with threads can have none.
 torture_rows='one-to-one nested many-updaters long-sections idle offline registration
 churn limits polls callbacks lazy blocked'
@@ -20,7 +20,8 @@ thread='-O1 -fsanitize=thread'
 limit=60	# seconds, for what hangs
 found=66	# the exit status of a program that is reported
 TSAN_OPTIONS="halt_on_error=1 exitcode=$found"
-export TSAN_OPTIONS
+UMB_TEST_NO_FORK=1
+export TSAN_OPTIONS UMB_TEST_NO_FORK
 run=
 
 # Addresses that the kernel chooses too far apart are not all that it knows.

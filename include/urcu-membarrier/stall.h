@@ -50,6 +50,7 @@ struct umb_stall {
 	unsigned long depth;		/* of the section */
 	const void *entered;		/* where it began: in programs built with
 					   DEBUG_RCU; NULL elsewhere. Or the callback */
+	pid_t pid;			/* of another process, in a shared domain; else 0 */
 };
 
 #define UMB_STALL_LIMIT_MAX	86400000000000ull	/* a day */

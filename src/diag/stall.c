@@ -52,7 +52,8 @@ static struct {
 /* What there is to tell, by who claimed `telling`. */
 static struct {
 	enum umb_stall_kind kind;
-	uint32_t tid;			/* of a leader */
+	struct umbi_gp *gp;		/* whose readers */
+	uint32_t tid;			/* of a leader; of a shared domain's: its process */
 	unsigned long waited_ms;
 } news;
 
@@ -143,15 +144,17 @@ static void describe_deed(const struct umb_stall *s, place_fn *find_place,
 static int describe(const struct umb_stall *s, place_fn *find_place, char *text,
 		    size_t size)
 {
-	char deed[UMBI_PLACE_MAX + 64];
+	char deed[UMBI_PLACE_MAX + 64], process[32] = "";
 	int saved = errno, n;
 
 	describe_deed(s, find_place, deed, sizeof deed);
-	n = snprintf(text, size, "%s has waited %llu.%03u s for thread %ld%s%s%s, "
+	if (s->pid)
+		snprintf(process, sizeof process, " of process %ld", (long) s->pid);
+	n = snprintf(text, size, "%s has waited %llu.%03u s for thread %ld%s%s%s%s, "
 		     "%s, %s%s (%u of %u)", waiter(s->kind),
 		     (unsigned long long) (s->waited_ns / 1000000000),
 		     (unsigned int) (s->waited_ns / 1000000 % 1000),
-		     (long) s->tid, *s->name ? " (" : "", s->name,
+		     (long) s->tid, process, *s->name ? " (" : "", s->name,
 		     *s->name ? ")" : "", doing(s->state), deed,
 		     s->blocks_signal > 0 ? ", with the barrier signal blocked"
 			: "", s->index + 1, s->count);
@@ -199,7 +202,7 @@ static struct umb_stall *start_of(struct umb_stall *to, uint32_t tid)
 static unsigned long waited_for(const umbi_reader *reader)
 {
 	if (news.kind == UMB_STALL_SECTION)
-		return umbi_gp_holds_on(reader);
+		return umbi_gp_holds_on(news.gp, reader);
 	return (__atomic_load_n(&reader->asked, __ATOMIC_RELAXED)
 		& (UMBI_ASKED_EVERYBODY | UMBI_ASKED_ONLINE)) != 0;
 }
@@ -207,25 +210,30 @@ static unsigned long waited_for(const umbi_reader *reader)
 static void add_reader(struct umb_stall *to, const umbi_reader *reader,
 		       unsigned long depth)
 {
-	start_of(to, reader->tid);
+	/* Relaxed: other processes may write them. */
+	start_of(to, __atomic_load_n(&reader->tid, __ATOMIC_RELAXED));
 	if (news.kind != UMB_STALL_SECTION)
 		return;
+	if (news.gp->kind->lives)
+		to->pid = (pid_t) __atomic_load_n(&reader->pid, __ATOMIC_RELAXED);
 	to->depth = depth;
-	to->entered = __atomic_load_n(&reader->entered, __ATOMIC_RELAXED);
+	if (!to->pid)
+		to->entered = __atomic_load_n(&reader->entered, __ATOMIC_RELAXED);
 }
 
 static unsigned int find_readers(struct umb_stall *to)
 {
+	struct umbi_registry *readers = news.gp->readers;
 	umbi_reader *reader;
 	unsigned long depth;
 	unsigned int n = 0;
 
-	umbi_lock(&umbi_registry.lock);
-	for (struct umbi_scan s = umbi_scan();
+	umbi_lock(&readers->lock);
+	for (struct umbi_scan s = umbi_scan(readers);
 	     (reader = umbi_scan_next(&s)); umbi_scan_breathe(&s))
 		if ((depth = waited_for(reader)) && n++ < TOLD_MAX)
 			add_reader(&to[n - 1], reader, depth);
-	umbi_unlock(&umbi_registry.lock);
+	umbi_unlock(&readers->lock);
 	return n;
 }
 
@@ -256,6 +264,8 @@ static unsigned int find(struct umb_stall *to)
 	if (news.kind != UMB_STALL_LEADER)
 		return find_readers(to);
 	start_of(to, news.tid);
+	if (news.gp->kind->lives)
+		to->pid = (pid_t) news.tid;
 	return 1;
 }
 
@@ -264,10 +274,10 @@ static void complete(struct umb_stall *stall)
 	int signal = umbi_handler_signal();
 	struct umbi_task task;
 
-	umbi_task_look((uint32_t) stall->tid, &task);
+	umbi_task_look((uint32_t) stall->pid, (uint32_t) stall->tid, &task);
 	memcpy(stall->name, task.name, sizeof stall->name);
 	stall->state = task.state;
-	stall->blocks_signal = !task.mask_known || signal > 64
+	stall->blocks_signal = stall->pid || !task.mask_known || signal > 64
 		? -1 : (int) (task.blocked >> (signal - 1) & 1);
 	stall->waited_ns = news.waited_ms * UINT64_C(1000000);
 }
@@ -392,6 +402,7 @@ static void report(const struct umbi_wait *wait, enum umb_stall_kind kind,
 
 	news.kind = kind;
 	news.tid = tid;
+	news.gp = wait->gp ? wait->gp : &umbi_gp;
 	news.waited_ms = at - wait->since;
 	/* A handler that forks here leaves it to us in the child, too. */
 	am_telling = 1;
@@ -431,6 +442,12 @@ void umbi_stall_over(const struct umbi_wait *wait)
 			__atomic_store_n(&last[kind].gap, 0, __ATOMIC_RELAXED);
 }
 
+void umbi_stall_settle(void)
+{
+	while (!am_telling && __atomic_load_n(&telling, __ATOMIC_SEQ_CST))
+		umbi_sleep(&telling, 1, UMBI_FOREVER);
+}
+
 int umb_stall_set(void (*new)(const struct umb_stall *stall), uint64_t limit_ns)
 {
 	if (limit_ns > UMB_STALL_LIMIT_MAX)
@@ -440,8 +457,7 @@ int umb_stall_set(void (*new)(const struct umb_stall *stall), uint64_t limit_ns)
 			 __ATOMIC_RELAXED);
 	for (int kind = 0; kind < KINDS; kind++)
 		__atomic_store_n(&last[kind].gap, 0, __ATOMIC_RELAXED);
-	while (!am_telling && __atomic_load_n(&telling, __ATOMIC_SEQ_CST))
-		umbi_sleep(&telling, 1, UMBI_FOREVER);
+	umbi_stall_settle();
 	return 0;
 }
 

@@ -15,7 +15,7 @@ static void look_at_threads(struct umb_stats *stats)
 
 	umbi_lock(&umbi_registry.lock);
 	stats->threads = umbi_registry.used + umbi_registry.overflowed;
-	for (struct umbi_scan s = umbi_scan();
+	for (struct umbi_scan s = umbi_scan(&umbi_registry);
 	     (reader = umbi_scan_next(&s)); umbi_scan_breathe(&s)) {
 		/* Relaxed: nothing follows from it. */
 		c = __atomic_load_n(&reader->ctr, __ATOMIC_RELAXED);
@@ -34,7 +34,7 @@ int umb_stats_get(struct umb_stats *stats, size_t size)
 
 	if (!stats)
 		return -EINVAL;
-	umbi_gp_stats(&now);
+	umbi_gp_stats(&umbi_gp, &now);
 	umbi_fence_stats(&now);
 	umbi_stall_stats(&now);
 	look_at_threads(&now);

@@ -47,6 +47,9 @@ int umbi_in_scope(const umbi_reader *reader, enum umbi_scope scope);
  */
 int umbi_visit(const struct umbi_cpus *wanted, struct umbi_cpus *visited);
 
+/* Run on each CPU that the process may use, and stay on one. 0 or a negative errno. */
+int umbi_visit_everywhere(void);
+
 /* Guesses: what it takes to visit all, and whether few are left after these. */
 uint64_t umbi_visit_ns(void);
 int umbi_visit_is_short(const struct umbi_cpus *visited);

@@ -56,9 +56,9 @@ static void unlead(struct umbi_combine *c)
 		umbi_futex_wake(&c->word, INT_MAX);
 }
 
-/* As the leader. */
-static void take_turn(struct umbi_combine *c, umbi_turn *run,
-		      unsigned long target, uint64_t end)
+/* As the leader. Negative if it failed. */
+static int take_turn(struct umbi_combine *c, umbi_turn *run,
+		     unsigned long target, uint64_t end)
 {
 	/* Relaxed: leaders write these, and we lead. */
 	unsigned long g = __atomic_load_n(&c->started, __ATOMIC_RELAXED);
@@ -66,24 +66,24 @@ static void take_turn(struct umbi_combine *c, umbi_turn *run,
 						  __ATOMIC_RELAXED);
 	int begun = c->begun == g && completed != g
 		&& (end == PUSH || umbi_reached(g, target));
-	enum umbi_progress ret;
+	int ret;
 
 	if (umbi_reached(completed, target))
-		return;
+		return 0;
 	if (!begun) {
 		__atomic_store_n(&c->started, ++g, __ATOMIC_RELAXED);
 		/*
-		 * fence COMBINE.started, full. Pairs: COMBINE.enter (full).
+		 * fence COMBINE.started, full. Pairs: COMBINE.enter (full), DOMAIN.started (full).
 		 * Orders the turn's number before all that the turn looks at.
 		 * Without: a caller counts on a turn that missed its stores.
 		 */
 		umbi_fence_full();
 		umbi_tsan_acquire(&c->started);
 	}
-	ret = run(begun, end);
+	ret = run(c, begun, end);
 	if (ret != UMBI_COMPLETE) {
 		c->begun = ret == UMBI_BEGUN ? g : g - 1;
-		return;
+		return ret < 0 ? ret : 0;
 	}
 	/*
 	 * access COMBINE.completed, release. Pairs: COMBINE.served (acquire).
@@ -91,6 +91,7 @@ static void take_turn(struct umbi_combine *c, umbi_turn *run,
 	 */
 	umbi_tsan_release(&c->completed);
 	__atomic_store_n(&c->completed, g, __ATOMIC_RELEASE);
+	return 0;
 }
 
 /* A leader who does not come to an end may be told of, too. */
@@ -154,17 +155,17 @@ int umbi_combine(struct umbi_combine *c, umbi_turn *run, unsigned int spins,
 {
 	unsigned long target = umbi_combine_target(c);
 	struct umbi_wait wait = { 0 };
+	int served, failed = 0;
 	uint32_t word;
-	int served;
 
 	for (int tries = 0; ; tries++) {
 		/* Acquire: before the looks at completed and leader. */
 		word = __atomic_load_n(&c->word, __ATOMIC_ACQUIRE);
 		served = umbi_combine_served(c, target);
-		if (served || (tries && !umbi_time_left(end)))
+		if (served || failed || (tries && !umbi_time_left(end)))
 			break;
 		if (try_lead(c)) {
-			take_turn(c, run, target, end);
+			failed = take_turn(c, run, target, end);
 			unlead(c);
 		} else {
 			follow(c, word, &spins, end, &wait);
@@ -172,26 +173,28 @@ int umbi_combine(struct umbi_combine *c, umbi_turn *run, unsigned int spins,
 	}
 	if (served)
 		umbi_stall_over(&wait);
-	return served;
+	return served ? served : failed;
 }
 
 int umbi_combine_push(struct umbi_combine *c, umbi_turn *run,
 		      unsigned long target)
 {
+	int failed = 0;
+
 	if (!umbi_combine_served(c, target) && try_lead(c)) {
-		take_turn(c, run, target, PUSH);
+		failed = take_turn(c, run, target, PUSH);
 		unlead(c);
 	}
-	return umbi_combine_served(c, target);
+	return failed ? failed : umbi_combine_served(c, target);
 }
 
-int umbi_combine_aside(struct umbi_combine *c, int (*act)(void))
+int umbi_combine_aside(struct umbi_combine *c, int (*act)(struct umbi_combine *c))
 {
 	int ret;
 
 	if (!try_lead(c))
 		return -1;
-	ret = act();
+	ret = act(c);
 	unlead(c);
 	return ret;
 }

@@ -25,15 +25,17 @@ struct umbi_combine {
 /*
  * What a turn does; one thread at a time is in it. It may give up when it is that
  * late, umbi_time_left(end), and be continued, `begun`, by whoever leads next and
- * can use it.
+ * can use it. Or it fails, with a negative errno: whom it would have served tries
+ * himself.
  */
 enum umbi_progress { UMBI_NOT_BEGUN, UMBI_BEGUN, UMBI_COMPLETE };
-typedef enum umbi_progress umbi_turn(int begun, uint64_t end);
+typedef int umbi_turn(struct umbi_combine *c, int begun, uint64_t end);
 
 /*
- * Return after a turn that began after the call, nonzero; or 0, if there was none
- * by that time. A full memory barrier on entry and on return. Spins that many
- * times before it sleeps as a follower.
+ * Return after a turn that began after the call, positive; or 0, if there was none
+ * by that time; or the negative errno of the caller's own turn. A full memory
+ * barrier on entry and on return. Spins that many times before it sleeps as a
+ * follower.
  */
 int umbi_combine(struct umbi_combine *c, umbi_turn *run, unsigned int spins,
 		 uint64_t end);
@@ -49,7 +51,7 @@ int umbi_combine_push(struct umbi_combine *c, umbi_turn *run,
 int umbi_combine_served(struct umbi_combine *c, unsigned long target);
 
 /* Do this as the leader, but not as a turn. -1: somebody leads. */
-int umbi_combine_aside(struct umbi_combine *c, int (*act)(void));
+int umbi_combine_aside(struct umbi_combine *c, int (*act)(struct umbi_combine *c));
 
 /* Does the calling thread lead? */
 int umbi_combine_ours(const struct umbi_combine *c);

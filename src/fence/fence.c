@@ -55,7 +55,7 @@ static unsigned int prepared;		/* a bit a backend */
 
 /* Each scope has one writer at a time. The others count what is rare. */
 static unsigned long runs[UMBI_SCOPES][ARRAY_SIZE(backends)];
-static unsigned long quiet_runs, failures, fallbacks, degradations;
+static unsigned long quiet_runs, process_runs, failures, fallbacks, degradations;
 
 static int sandboxed;			/* at load: system calls may be deadly */
 
@@ -305,27 +305,34 @@ static void run(enum umbi_scope scope)
 		note_change(from, to);
 }
 
-static enum umbi_progress run_turn(int begun, uint64_t end)
+static int run_turn(struct umbi_combine *c, int begun, uint64_t end)
 {
+	(void) c;
 	(void) begun;
 	(void) end;
 	run(UMBI_EVERYBODY);
 	return UMBI_COMPLETE;
 }
 
-void umb_fence_heavy(void)
+int umbi_fence_all(void)
 {
 	umbi_combine(&turn, run_turn, SPINS, UMBI_FOREVER);
+	return 0;
 }
 
-void umbi_fence_online(void)
+void umb_fence_heavy(void)
+{
+	(void) umbi_fence_all();
+}
+
+int umbi_fence_online(void)
 {
 	int i = current();
 
-	if (i < NONE && backends[i]->one_by_one)
-		run(UMBI_ONLINE);
-	else
-		umbi_combine(&turn, run_turn, SPINS, UMBI_FOREVER);
+	if (i >= NONE || !backends[i]->one_by_one)
+		return umbi_fence_all();
+	run(UMBI_ONLINE);
+	return 0;
 }
 
 int umbi_fence_quietly(void)
@@ -337,6 +344,46 @@ int umbi_fence_quietly(void)
 	if (!ret)
 		__atomic_fetch_add(&quiet_runs, 1, __ATOMIC_RELAXED);
 	return ret;
+}
+
+int umbi_fence_join_processes(void)
+{
+	return umbi_fence_ready(UMB_FENCE_GLOBAL_EXPEDITED);
+}
+
+int umbi_fence_settle_alone(void)
+{
+	/*
+	 * The kernel has marked the CPU where we are. On another, where we once were
+	 * and which is idle since, the mark would stay away when we come back: it
+	 * comes with a change of memory maps. So another map goes there first.
+	 */
+	return umbi_survives(umbi_visit_everywhere) <= 0;
+}
+
+int umbi_fence_processes(void)
+{
+	int ret = -EAGAIN;
+
+	for (int n = 0; n < TRIES && passing(ret); n++) {
+		/*
+		 * fence FENCE.processes, full. Pairs: KERNEL.barrier (full), DOMAIN.enter (full), DOMAIN.oldest (full).
+		 * As FENCE.call; and by itself against readers that fence fully.
+		 */
+		umbi_fence_full();
+		ret = umbi_membarrier(UMBI_MEMBARRIER_GLOBAL_EXPEDITED);
+		/*
+		 * fence FENCE.processed, full. Pairs: KERNEL.barrier (full).
+		 * As FENCE.return.
+		 */
+		umbi_fence_full();
+	}
+	if (!ret) {
+		__atomic_fetch_add(&process_runs, 1, __ATOMIC_RELAXED);
+		return 0;
+	}
+	__atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);
+	return umbi_fence_quietly() ? ret : 0;
 }
 
 int umbi_fence_is_slow(void)
@@ -421,6 +468,7 @@ void umbi_fence_stats(struct umb_stats *stats)
 	for (int i = 0; i < NONE; i++)
 		stats->fences[backends[i]->mode] = sum_of_runs(i);
 	stats->fences[UMB_FENCE_GLOBAL] += umbi_counted(&quiet_runs);
+	stats->fences[UMB_FENCE_GLOBAL_EXPEDITED] += umbi_counted(&process_runs);
 	stats->failures = umbi_counted(&failures);
 	stats->fallbacks = umbi_counted(&fallbacks);
 	stats->degradations = umbi_counted(&degradations);

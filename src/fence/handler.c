@@ -226,7 +226,7 @@ static void forget_signals(void)
 	umbi_reader *reader;
 
 	umbi_lock(&umbi_registry.lock);
-	for (struct umbi_scan s = umbi_scan(); (reader = umbi_scan_next(&s)); )
+	for (struct umbi_scan s = umbi_scan(&umbi_registry); (reader = umbi_scan_next(&s)); )
 		__atomic_fetch_and(&reader->asked, ~UMBI_ASKED_BY_SIGNAL,
 				   __ATOMIC_RELAXED);
 	umbi_unlock(&umbi_registry.lock);

@@ -34,7 +34,7 @@ static int crowded(enum umbi_scope scope)
 	umbi_reader *reader;
 
 	umbi_lock(&umbi_registry.lock);
-	for (struct umbi_scan s = umbi_scan();
+	for (struct umbi_scan s = umbi_scan(&umbi_registry);
 	     cost <= limit && (reader = umbi_scan_next(&s));
 	     umbi_scan_breathe(&s))
 		if (umbi_in_scope(reader, scope))
@@ -94,7 +94,7 @@ static struct asked ask_all(struct umbi_hold *hold, enum umbi_scope scope,
 	memset(&umbi_answered_on[scope], 0, sizeof umbi_answered_on[scope]);
 	umbi_hold_open(hold);
 	umbi_lock(&umbi_registry.lock);
-	for (struct umbi_scan s = umbi_scan();
+	for (struct umbi_scan s = umbi_scan(&umbi_registry);
 	     !asked.error && (reader = umbi_scan_next(&s));
 	     umbi_scan_breathe(&s))
 		if (umbi_in_scope(reader, scope))
@@ -111,7 +111,7 @@ static int let_go(struct umbi_hold *hold, const struct umbi_cpus *visited)
 	int nobody = 1;
 
 	umbi_lock(&umbi_registry.lock);
-	for (struct umbi_scan s = umbi_scan();
+	for (struct umbi_scan s = umbi_scan(&umbi_registry);
 	     (reader = umbi_scan_next(&s)); umbi_scan_breathe(&s)) {
 		struct umbi_cpus cpus = { { 0 } };
 
@@ -136,7 +136,7 @@ static struct umbi_cpus cpus_of_held(struct umbi_hold *hold,
 	umbi_reader *reader;
 
 	umbi_lock(&umbi_registry.lock);
-	for (struct umbi_scan s = umbi_scan();
+	for (struct umbi_scan s = umbi_scan(&umbi_registry);
 	     (reader = umbi_scan_next(&s)); umbi_scan_breathe(&s)) {
 		if (!umbi_held(hold, &reader->asked))
 			continue;

@@ -200,13 +200,29 @@ int umbi_visit(const struct umbi_cpus *wanted, struct umbi_cpus *visited)
 	return ret;
 }
 
+int umbi_visit_everywhere(void)
+{
+	struct umbi_cpus all, visited = { { 0 } };
+	int cpu, ret;
+
+	memset(&all, 0xFF, sizeof all);
+	ret = umbi_cpus_set(&all);
+	if (!ret)
+		ret = umbi_cpus_get(0, &all);
+	while (!ret && (cpu = first_outside(&all, &visited)) >= 0) {
+		ret = run_on(cpu);
+		add_cpu(&visited, cpu);
+	}
+	return ret;
+}
+
 static struct umbi_cpus cpus_in_scope(enum umbi_scope scope)
 {
 	struct umbi_cpus cpus = { { 0 } };
 	umbi_reader *reader;
 
 	umbi_lock(&umbi_registry.lock);
-	for (struct umbi_scan s = umbi_scan();
+	for (struct umbi_scan s = umbi_scan(&umbi_registry);
 	     (reader = umbi_scan_next(&s)); umbi_scan_breathe(&s))
 		if (umbi_in_scope(reader, scope))
 			umbi_cpus_of(reader, &cpus);

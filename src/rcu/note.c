@@ -2,96 +2,83 @@
 #include <limits.h>
 
 #include "rcu/gp.h"
-#include "rcu/note.h"
 #include "sys/probe.h"
 #include "sys/sys.h"
 
-static unsigned long periods, elided, slept, given_up, quiet;
-static unsigned long longest_us;
-
-/* When readers were found that are waited for, and when they were last seen. */
-static uint64_t began_ns, seen_ns;
-static struct umbi_wait wait;
-static int has_slept;
-
-static void tell_debuggers(void)
+static void tell_others(struct umbi_note *n)
 {
-	__atomic_store_n(&urcu_membarrier_gp.waits_since_ms, wait.since,
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(n->since_ms, n->wait.since, __ATOMIC_RELAXED);
 }
 
-void umbi_note_begin(void)
+void umbi_note_begin(struct umbi_note *n)
 {
-	umbi_probe(gp_start, umbi_counted(&periods) + 1);
-	has_slept = 0;
+	umbi_probe(gp_start, umbi_counted(&n->periods) + 1);
+	n->has_slept = 0;
 }
 
-void umbi_note_end(int was_elided)
+void umbi_note_end(struct umbi_note *n, int was_elided)
 {
-	umbi_count(&periods);
+	umbi_count(&n->periods);
 	if (was_elided)
-		umbi_count(&elided);
-	if (has_slept)
-		umbi_count(&slept);
-	umbi_probe(gp_end, umbi_counted(&periods), has_slept);
+		umbi_count(&n->elided);
+	if (n->has_slept)
+		umbi_count(&n->slept);
+	umbi_probe(gp_end, umbi_counted(&n->periods), n->has_slept);
 }
 
-void umbi_note_given_up(void)
+void umbi_note_given_up(struct umbi_note *n)
 {
-	umbi_count(&given_up);
+	umbi_count(&n->given_up);
 }
 
-void umbi_note_quiet(void)
+void umbi_note_quiet(struct umbi_note *n)
 {
-	__atomic_fetch_add(&quiet, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&n->quiet, 1, __ATOMIC_RELAXED);
 }
 
-void umbi_note_holding(void)
+void umbi_note_holding(struct umbi_note *n)
 {
-	seen_ns = umbi_now_ns();
-	if (wait.since)
+	n->seen_ns = umbi_now_ns();
+	if (n->wait.since)
 		return;
-	began_ns = seen_ns;
-	umbi_stall_begin(&wait, umbi_ms(began_ns));
-	tell_debuggers();
+	n->began_ns = n->seen_ns;
+	umbi_stall_begin(&n->wait, umbi_ms(n->began_ns));
+	tell_others(n);
 }
 
-void umbi_note_sleep(void)
+void umbi_note_sleep(struct umbi_note *n)
 {
-	has_slept = 1;
+	n->has_slept = 1;
 }
 
-void umbi_note_out(void)
+void umbi_note_out(struct umbi_note *n)
 {
-	uint64_t us = (seen_ns - began_ns) / 1000;
+	uint64_t us = (n->seen_ns - n->began_ns) / 1000;
 
-	if (!wait.since)
+	if (!n->wait.since)
 		return;
-	if (us > umbi_counted(&longest_us))
-		__atomic_store_n(&longest_us, us < ULONG_MAX
+	if (us > umbi_counted(&n->longest_us))
+		__atomic_store_n(&n->longest_us, us < ULONG_MAX
 				 ? (unsigned long) us : ULONG_MAX,
 				 __ATOMIC_RELAXED);
-	umbi_stall_over(&wait);
-	umbi_note_forget();
+	umbi_stall_over(&n->wait);
+	umbi_note_forget(n);
 }
 
-struct umbi_wait *umbi_note_wait(void)
+void umbi_note_forget(struct umbi_note *n)
 {
-	return &wait;
+	n->wait = (struct umbi_wait) { .gp = n->wait.gp };
+	tell_others(n);
 }
 
-void umbi_note_forget(void)
+void umbi_gp_stats(const struct umbi_gp *gp, struct umb_stats *stats)
 {
-	wait = (struct umbi_wait) { 0 };
-	tell_debuggers();
-}
+	const struct umbi_note *n = &gp->note;
 
-void umbi_gp_stats(struct umb_stats *stats)
-{
-	stats->grace_periods = umbi_counted(&periods);
-	stats->elided = umbi_counted(&elided);
-	stats->slept = umbi_counted(&slept);
-	stats->quiet = umbi_counted(&quiet);
-	stats->given_up = umbi_counted(&given_up);
-	stats->longest_ns = (uint64_t) umbi_counted(&longest_us) * 1000;
+	stats->grace_periods = umbi_counted(&n->periods);
+	stats->elided = umbi_counted(&n->elided);
+	stats->slept = umbi_counted(&n->slept);
+	stats->quiet = umbi_counted(&n->quiet);
+	stats->given_up = umbi_counted(&n->given_up);
+	stats->longest_ns = (uint64_t) umbi_counted(&n->longest_us) * 1000;
 }

@@ -11,22 +11,30 @@
 
 #pragma GCC visibility push(hidden)
 
-void umbi_note_begin(void);
-void umbi_note_end(int elided);
-void umbi_note_given_up(void);
-void umbi_note_quiet(void);
+struct umbi_note {
+	unsigned long periods, elided, slept, given_up, quiet;
+	unsigned long longest_us;
+	/* When readers were found that are waited for, and when they were last seen. */
+	uint64_t began_ns, seen_ns;
+	struct umbi_wait wait;
+	int has_slept;
+	unsigned long *since_ms;	/* the same for others to see */
+};
+
+void umbi_note_begin(struct umbi_note *n);
+void umbi_note_end(struct umbi_note *n, int elided);
+void umbi_note_given_up(struct umbi_note *n);
+void umbi_note_quiet(struct umbi_note *n);
 
 /*
  * Readers hold it, as far as somebody has just looked; and it will sleep on them. One
  * that is given up goes on waiting, until somebody sees that they are out.
  */
-void umbi_note_holding(void);
-void umbi_note_sleep(void);
-void umbi_note_out(void);
-/* That wait; its `since` is 0 if none is known. */
-struct umbi_wait *umbi_note_wait(void);
+void umbi_note_holding(struct umbi_note *n);
+void umbi_note_sleep(struct umbi_note *n);
+void umbi_note_out(struct umbi_note *n);
 /* In a forked child, if another thread led: it is not this one's. */
-void umbi_note_forget(void);
+void umbi_note_forget(struct umbi_note *n);
 
 #pragma GCC visibility pop
 

@@ -166,7 +166,7 @@ void urcu_membarrier_thread_offline(void)
 		if (__atomic_compare_exchange_n(&urcu_membarrier_reader.ctr, &c,
 				URCU_MEMBARRIER_OFFLINE, 0,
 				__ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
-			umbi_gp_thread_went_offline();
+			umbi_gp_thread_went_offline(&umbi_gp);
 			break;
 		}
 }
@@ -193,7 +193,11 @@ void urcu_membarrier_unregister_thread(void)
 	if (broken(c))
 		umbi_die("rcu_unregister_thread: an earlier rcu_read_unlock had "
 			 "no rcu_read_lock", NULL);
-	umbi_thread_unregister();
+	/* Its handles of domains need it fenced as before. */
+	if (urcu_membarrier_reader.flags & UMBI_HAS_HANDLES)
+		urcu_membarrier_thread_offline();
+	else
+		umbi_thread_unregister();
 }
 
 static int synchronize(const char *caller, uint64_t end)
@@ -203,7 +207,7 @@ static int synchronize(const char *caller, uint64_t end)
 			 "would wait for itself", NULL);
 	/* While it waits, this thread shall not keep others from GP.scan. */
 	urcu_membarrier_thread_offline();
-	return umbi_gp_wait(end);
+	return umbi_gp_wait(&umbi_gp, end);
 }
 
 void urcu_membarrier_synchronize_rcu(void)

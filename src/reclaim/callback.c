@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "fence/combine.h"
+#include "rcu/gp.h"
 #include "reclaim/worker.h"
 #include "thread/debug.h"
 #include "thread/fork.h"
@@ -75,12 +75,29 @@ void urcu_membarrier_call_rcu(struct rcu_head *head,
 		umbi_limit(w);
 }
 
-void urcu_membarrier_barrier(void)
+void umbi_barrier(const struct umbi_gp *gp)
 {
 	struct umbi_walk walk = { NULL, 0 };
 	struct call_rcu_data *w;
 
-	if (umbi_in_callback())
+	/*
+	 * fence RECLAIM.barrier, full. Pairs: USER.full (full).
+	 * Orders what the caller knows of before the looks at the counts.
+	 */
+	umbi_fence_full();
+	while ((w = umbi_next(&walk)))
+		if (w->gp == gp && umbi_backlog(w))
+			umbi_worker_hurry(w);
+	while ((w = umbi_next(&walk)))
+		if (w->gp == gp)
+			/* access RECLAIM.target, acquire. Pairs: RECLAIM.count (release). */
+			umbi_worker_wait(w, __atomic_load_n(&w->queued,
+							    __ATOMIC_ACQUIRE));
+}
+
+void urcu_membarrier_barrier(void)
+{
+	if (umbi_in_callback() && urcu_membarrier_reader.serving->gp == &umbi_gp)
 		umbi_die("rcu_barrier: in a callback it would wait for itself",
 			 NULL);
 	if (_urcu_membarrier_read_ongoing()) {
@@ -88,18 +105,7 @@ void urcu_membarrier_barrier(void)
 			 "cannot wait, and does not", NULL);
 		return;
 	}
-	/*
-	 * fence RECLAIM.barrier, full. Pairs: USER.full (full).
-	 * Orders what the caller knows of before the looks at the counts.
-	 */
-	umbi_fence_full();
-	while ((w = umbi_next(&walk)))
-		if (umbi_backlog(w))
-			umbi_worker_hurry(w);
-	while ((w = umbi_next(&walk)))
-		/* access RECLAIM.target, acquire. Pairs: RECLAIM.count (release). */
-		umbi_worker_wait(w, __atomic_load_n(&w->queued,
-						    __ATOMIC_ACQUIRE));
+	umbi_barrier(&umbi_gp);
 }
 
 static void enlist(struct call_rcu_data *w)
@@ -140,7 +146,8 @@ static void retire(struct call_rcu_data *w)
 	umbi_unlock(&umbi_workers.lock);
 }
 
-static struct call_rcu_data *create(unsigned long flags, int cpu)
+struct call_rcu_data *umbi_worker_create(struct umbi_gp *gp, unsigned long flags,
+					 int cpu)
 {
 	struct call_rcu_data *w = NULL;
 	int saved = errno;
@@ -152,6 +159,7 @@ static struct call_rcu_data *create(unsigned long flags, int cpu)
 		return NULL;
 	*w = (struct call_rcu_data) {
 		.newest = flags & URCU_CALL_RCU_RT ? NULL : UMBI_ASLEEP,
+		.gp = gp,
 		.flags = flags & URCU_CALL_RCU_RT,
 		.cpu = cpu,
 	};
@@ -162,13 +170,21 @@ static struct call_rcu_data *create(unsigned long flags, int cpu)
 struct call_rcu_data *urcu_membarrier_create_call_rcu_data(unsigned long flags,
 							   int cpu)
 {
-	struct call_rcu_data *w = create(flags, cpu);
+	struct call_rcu_data *w = umbi_worker_create(&umbi_gp, flags, cpu);
 
 	if (w && umbi_worker_start(w)) {
 		urcu_membarrier_call_rcu_data_free(w);
 		w = NULL;
 	}
 	return w;
+}
+
+/* One that was stopped, and whose queue is empty. */
+void umbi_worker_free(struct call_rcu_data *w)
+{
+	retire(w);
+	umbi_worker_end(w);
+	umbi_free(w);
 }
 
 void urcu_membarrier_call_rcu_data_free(struct call_rcu_data *w)
@@ -181,9 +197,7 @@ void urcu_membarrier_call_rcu_data_free(struct call_rcu_data *w)
 	urcu_membarrier_thread_offline();
 	umbi_worker_stop(w);
 	umbi_queue_move(w, &umbi_default_worker);
-	retire(w);
-	umbi_worker_end(w);
-	umbi_free(w);
+	umbi_worker_free(w);
 }
 
 struct call_rcu_data *urcu_membarrier_get_default_call_rcu_data(void)
@@ -271,7 +285,7 @@ int urcu_membarrier_create_all_cpu_call_rcu_data(unsigned long flags)
 	for (int cpu = 0, n = umbi_cpus_count(); cpu < n; cpu++) {
 		if (of_cpu(cpu))
 			continue;
-		w = create(flags, cpu);
+		w = umbi_worker_create(&umbi_gp, flags, cpu);
 		ret = !w ? -ENOMEM : umbi_worker_start(w);
 		if (!ret)
 			ret = urcu_membarrier_set_cpu_call_rcu_data(cpu, w);

@@ -123,7 +123,7 @@ static struct urcu_atfork *current_hooks(void)
  */
 static int may_hook(void)
 {
-	return !_urcu_membarrier_read_ongoing() && !umbi_gp_ours();
+	return !_urcu_membarrier_read_ongoing() && !umbi_gp_ours(&umbi_gp);
 }
 
 /* They contain cancellation points. */

@@ -71,16 +71,16 @@ void umbi_poll_forked(void)
 
 struct urcu_gp_poll_state urcu_membarrier_start_poll_synchronize_rcu(void)
 {
-	return (struct urcu_gp_poll_state) { umbi_gp_target() };
+	return (struct urcu_gp_poll_state) { umbi_gp_target(&umbi_gp) };
 }
 
 bool urcu_membarrier_poll_state_synchronize_rcu(struct urcu_gp_poll_state state)
 {
-	if (umbi_gp_over(state.grace_period_id))
+	if (umbi_gp_over(&umbi_gp, state.grace_period_id))
 		return true;
 	if (umbi_fence_is_slow() && push_by_worker())
 		return false;
-	return umbi_gp_push(state.grace_period_id);
+	return umbi_gp_push(&umbi_gp, state.grace_period_id);
 }
 
 struct notice {
@@ -95,8 +95,8 @@ static void notify(struct rcu_head *head)
 	struct notice *n = caa_container_of(head, struct notice, head);
 
 	/* Who is told shall find it over: our grace period may have been quiet. */
-	if (!umbi_gp_over(n->target))
-		umbi_gp_wait(UMBI_FOREVER);
+	if (!umbi_gp_over(&umbi_gp, n->target))
+		umbi_gp_wait(&umbi_gp, UMBI_FOREVER);
 	/* A forked child shares the eventfd, and asked for nothing. */
 	if (n->pid == umbi_getpid())
 		umbi_fd_add_one(n->fd);
@@ -109,7 +109,7 @@ int umb_poll_eventfd(struct urcu_gp_poll_state state, int fd)
 	int saved = errno, copy;
 	struct notice *n;
 
-	if (umbi_gp_over(state.grace_period_id))
+	if (umbi_gp_over(&umbi_gp, state.grace_period_id))
 		return umbi_fd_add_one(fd);
 	copy = umbi_fd_dup(fd);
 	if (copy < 0)

@@ -28,6 +28,7 @@
 
 struct call_rcu_data umbi_default_worker = {
 	.newest = UMBI_ASLEEP,
+	.gp = &umbi_gp,
 	.cpu = -1,
 };
 struct umbi_workers umbi_workers = { .first = &umbi_default_worker };
@@ -57,13 +58,13 @@ static int wait_lazily(struct call_rcu_data *w, uint32_t hurried)
 	if (!us || hurried || w->hasty)
 		return 0;
 	end = umbi_time_after(us * UINT64_C(1000));
-	target = umbi_gp_target();
+	target = umbi_gp_target(w->gp);
 	while ((left = umbi_time_left(end))
 	       && !__atomic_load_n(&w->hurry, __ATOMIC_ACQUIRE))
 		umbi_sleep(&w->hurry, 0, left);
-	if (umbi_gp_over(target))
+	if (umbi_gp_over(w->gp, target))
 		return 1;
-	return !left && umbi_gp_wait_quietly(target, &w->hurry);
+	return !left && umbi_gp_wait_quietly(w->gp, target, &w->hurry);
 }
 
 static void wait_for_readers(struct call_rcu_data *w, uint32_t hurried)
@@ -72,7 +73,7 @@ static void wait_for_readers(struct call_rcu_data *w, uint32_t hurried)
 	if (wait_lazily(w, hurried))
 		umbi_count(&w->lazy);
 	else
-		umbi_gp_wait(UMBI_FOREVER);
+		umbi_gp_wait(w->gp, UMBI_FOREVER);
 	umbi_count(&w->batches);
 }
 
@@ -135,7 +136,6 @@ static void await_turn(struct call_rcu_data *w)
 
 static void end_serving(struct call_rcu_data *w)
 {
-	urcu_membarrier_reader.serving = NULL;
 	umbi_tsan_release(&w->server);
 	__atomic_store_n(&w->server, NULL, __ATOMIC_RELEASE);
 	tell(w);
@@ -168,7 +168,9 @@ static void settle_in(struct call_rcu_data *w)
 
 	umbi_block_signals(SIG_SETMASK, NULL);
 	pthread_setname_np(pthread_self(), "umb-call-rcu");
-	urcu_membarrier_reader.worker = w;
+	/* Where its callbacks queue others of the flavour: not with a domain's. */
+	if (w->gp == &umbi_gp)
+		urcu_membarrier_reader.worker = w;
 	__atomic_store_n(&w->runner, &urcu_membarrier_reader, __ATOMIC_RELAXED);
 	if (w->cpu < 0 || w->cpu >= UMBI_CPUS_MAX)
 		return;
@@ -193,6 +195,7 @@ static void *work(void *arg)
 		if (!serve(w))
 			doze(w, event);
 	}
+	urcu_membarrier_reader.serving = NULL;
 	end_serving(w);
 	/* Destructors of the thread's keys may queue, when it is freed. */
 	urcu_membarrier_reader.worker = NULL;
@@ -291,22 +294,34 @@ void umbi_worker_hurry(struct call_rcu_data *w)
 		wake_up(w);
 }
 
+void umbi_worker_drain(struct call_rcu_data *w)
+{
+	struct call_rcu_data *was = urcu_membarrier_reader.serving;
+	int saved = errno;
+	sigset_t mask;
+
+	umbi_block_signals(SIG_BLOCK, &mask);
+	urcu_membarrier_reader.serving = w;
+	while (serve(w))
+		;
+	urcu_membarrier_reader.serving = was;
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	errno = saved;
+}
+
 /* Run what there is, in this thread, unless somebody does. */
 static int serve_ourselves(struct call_rcu_data *w)
 {
-	int saved = errno, served;
 	sigset_t mask;
+	int served;
 
 	umbi_block_signals(SIG_BLOCK, &mask);
 	served = claim(w);
 	if (served) {
-		urcu_membarrier_reader.serving = w;
-		while (serve(w))
-			;
+		umbi_worker_drain(w);
 		end_serving(w);
 	}
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
-	errno = saved;
 	return served;
 }
 

@@ -32,6 +32,8 @@
 
 enum umbi_worker_state { UMBI_NO_THREAD, UMBI_STARTING, UMBI_RUNNING, UMBI_ENDED };
 
+struct umbi_gp;
+
 struct call_rcu_data {
 	/* Those who queue. */
 	struct rcu_head *newest;
@@ -67,6 +69,7 @@ struct call_rcu_data {
 	struct rcu_head *newest_at_fork;
 	unsigned long queued_at_fork;
 
+	struct umbi_gp *gp;			/* whose grace periods it waits for */
 	unsigned long flags;
 	int cpu;
 	pthread_t thread;
@@ -104,6 +107,12 @@ void umbi_queue_each(struct call_rcu_data *w, void (*see)(struct rcu_head *head)
 /* As push, but whoever comes next wakes the worker. */
 void umbi_queue_leave(struct call_rcu_data *w, struct rcu_head *head);
 
+/* callback.c: one more, for callbacks of these grace periods; and the barrier for them. */
+struct call_rcu_data *umbi_worker_create(struct umbi_gp *gp, unsigned long flags,
+					 int cpu);
+void umbi_worker_free(struct call_rcu_data *w);
+void umbi_barrier(const struct umbi_gp *gp);
+
 /* worker.c: start the thread, if there is none. 0 or a negative errno. */
 int umbi_worker_start(struct call_rcu_data *w);
 /* A push has found it asleep, or not there. */
@@ -112,6 +121,8 @@ void umbi_worker_wake(struct call_rcu_data *w);
 void umbi_worker_hurry(struct call_rcu_data *w);
 /* Until its thread has ended, and we are the server; and when nobody uses it. */
 void umbi_worker_stop(struct call_rcu_data *w);
+/* Between the two: run what there is, in this thread. */
+void umbi_worker_drain(struct call_rcu_data *w);
 void umbi_worker_end(struct call_rcu_data *w);
 /* Until as many callbacks have run; where there is no thread, by running them. */
 void umbi_worker_wait(struct call_rcu_data *w, unsigned long target);

@@ -17,13 +17,28 @@ typedef __kernel_long_t seconds;
 typedef long long seconds;
 #endif
 
-void umbi_futex_wait(uint32_t *word, uint32_t value, uint64_t ns)
+static void wait(int op, uint32_t *word, uint32_t value, uint64_t ns)
 {
 	struct { seconds s, ns; } limit = {
 		(seconds) (ns / NS_PER_S), (seconds) (ns % NS_PER_S),
 	};
-	umbi_call(__NR_futex, (long) word, FUTEX_WAIT_PRIVATE, (long) value,
+	umbi_call(__NR_futex, (long) word, op, (long) value,
 		  ns > LONGEST ? 0 : (long) &limit);
+}
+
+void umbi_futex_wait(uint32_t *word, uint32_t value, uint64_t ns)
+{
+	wait(FUTEX_WAIT_PRIVATE, word, value, ns);
+}
+
+void umbi_futex_wait_shared(uint32_t *word, uint32_t value, uint64_t ns)
+{
+	wait(FUTEX_WAIT, word, value, ns);
+}
+
+void umbi_futex_wake_shared(uint32_t *word, int n)
+{
+	umbi_call(__NR_futex, (long) word, FUTEX_WAKE, n);
 }
 
 void umbi_futex_wake(uint32_t *word, int n)

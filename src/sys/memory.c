@@ -30,6 +30,11 @@ int umbi_commit(void *range, size_t bytes)
 			       PROT_READ | PROT_WRITE);
 }
 
+void umbi_release(void *range, size_t bytes)
+{
+	umbi_call(__NR_munmap, (long) range, (long) bytes);
+}
+
 void umbi_free(void *block)
 {
 	int saved = errno;

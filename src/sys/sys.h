@@ -48,6 +48,9 @@ int umbi_membarrier(int cmd);
  */
 #define UMBI_FOREVER	UINT64_MAX
 void umbi_futex_wait(uint32_t *word, uint32_t value, uint64_t ns);
+/* The same for a word in memory that processes share. */
+void umbi_futex_wait_shared(uint32_t *word, uint32_t value, uint64_t ns);
+void umbi_futex_wake_shared(uint32_t *word, int n);
 /* Wake at most n sleepers. The word may be gone: its address is all we use. */
 void umbi_futex_wake(uint32_t *word, int n);
 
@@ -65,6 +68,7 @@ void umbi_unlock(struct umbi_lock *lock);
 /* Address space without memory, or NULL; and its first bytes made usable. */
 void *umbi_reserve(size_t bytes);
 int umbi_commit(void *range, size_t bytes);
+void umbi_release(void *range, size_t bytes);
 /* free(), after which older C libraries have another errno. Not in handlers. */
 void umbi_free(void *block);
 
@@ -75,17 +79,43 @@ int umbi_fd_dup(int fd);
 int umbi_fd_add_one(int fd);
 void umbi_fd_close(int fd);
 
+/* Files that processes map. Descriptors are close-on-exec; a negative errno. */
+struct umbi_file {
+	uint64_t device, inode, bytes;
+	int regular;
+};
+int umbi_file_memfd(const char *name);
+int umbi_file_open(const char *path, int flags, mode_t mode);
+int umbi_file_open_name(const char *name, int flags, mode_t mode);
+void umbi_file_remove(const char *path);
+void umbi_file_remove_name(const char *name);
+int umbi_file_flags(int fd);		/* as for open(2) */
+int umbi_file_reopen(int fd);		/* to read and write: a new description */
+int umbi_file_look(int fd, struct umbi_file *file);
+int umbi_file_read(int fd, void *to, size_t bytes);	/* from its begin: how many */
+/* To that size; what is reserved of it can be touched without fear. */
+int umbi_file_extend(int fd, uint64_t reserved, uint64_t bytes);
+int umbi_file_seal(int fd);
+int umbi_file_map(int fd, size_t bytes, void **at);
+/*
+ * A lock on a byte, by this description of the file: 0; -EAGAIN: another one has it.
+ * Gone with the last descriptor. owned: does another one have it?
+ */
+int umbi_file_own(int fd, uint32_t byte);
+void umbi_file_disown(int fd, uint32_t byte);
+int umbi_file_owned(int fd, uint32_t byte);
+
 pid_t umbi_getpid(void);
 pid_t umbi_gettid(void);
 
-/* What the kernel tells of a thread of this process. */
+/* What the kernel tells of a thread: of that process, or of this one (0). */
 struct umbi_task {
 	char name[16];		/* "": not known */
 	char state;		/* as in ps(1); 0: not known, 'X': it is gone */
 	int mask_known;
 	uint64_t blocked;	/* signals, the first in the lowest bit */
 };
-void umbi_task_look(uint32_t tid, struct umbi_task *task);
+void umbi_task_look(uint32_t pid, uint32_t tid, struct umbi_task *task);
 
 /* A counter that one thread at a time writes and others read. */
 static inline void umbi_count(unsigned long *counter)

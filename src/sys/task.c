@@ -18,20 +18,24 @@ pid_t umbi_gettid(void)
 	return (pid_t) umbi_call(__NR_gettid);
 }
 
-/* "/proc/self/task/TID/status"; no stdio, which may allocate. */
-static void name_file(char *path, uint32_t tid)
+static char *put_number(char *at, uint32_t number)
 {
-	static const char before[] = "/proc/self/task/", after[] = "/status";
-	char digits[12];
-	size_t n = sizeof digits;
+	char digits[12], *from = digits + sizeof digits;
 
+	*--from = 0;
 	do
-		digits[--n] = (char) ('0' + tid % 10);
-	while (tid /= 10);
-	memcpy(path, before, sizeof before);
-	path += sizeof before - 1;
-	memcpy(path, digits + n, sizeof digits - n);
-	memcpy(path + (sizeof digits - n), after, sizeof after);
+		*--from = (char) ('0' + number % 10);
+	while (number /= 10);
+	return stpcpy(at, from);
+}
+
+/* "/proc/PID/task/TID/status"; no stdio, which may allocate. */
+static void name_file(char *path, uint32_t pid, uint32_t tid)
+{
+	path = stpcpy(path, "/proc/");
+	path = pid ? put_number(path, pid) : stpcpy(path, "self");
+	path = put_number(stpcpy(path, "/task/"), tid);
+	stpcpy(path, "/status");
 }
 
 /* What stands behind "\nKEY:\t" in the text. */
@@ -56,14 +60,14 @@ static void parse(const char *text, struct umbi_task *task)
 	task->blocked = blocked ? strtoull(blocked, NULL, 16) : 0;
 }
 
-void umbi_task_look(uint32_t tid, struct umbi_task *task)
+void umbi_task_look(uint32_t pid, uint32_t tid, struct umbi_task *task)
 {
-	char path[48], text[4096];
+	char path[64], text[4096];
 	int saved = errno, fd;
 	long n = -1;
 
 	memset(task, 0, sizeof *task);
-	name_file(path, tid);
+	name_file(path, pid, tid);
 	fd = umbi_fd_open(path);
 	if (fd >= 0) {
 		n = umbi_call(__NR_read, fd, (long) text, sizeof text - 1);
@@ -73,7 +77,7 @@ void umbi_task_look(uint32_t tid, struct umbi_task *task)
 		text[n] = 0;
 		parse(text, task);
 	} else if ((fd == -ENOENT || n == -ESRCH)
-		   && umbi_signal_send(tid, 0) == -ESRCH) {
+		   && !pid && umbi_signal_send(tid, 0) == -ESRCH) {
 		/* It is the thread that is not there, and not /proc. */
 		task->state = 'X';
 	}

@@ -33,6 +33,13 @@ static inline uint32_t umbi_forks_now(void)
 	return __atomic_load_n(&umbi_forks, __ATOMIC_RELAXED);
 }
 
+/*
+ * For what a child has to know that another thread forks: is a fork going on, and how
+ * many had begun; and has another one begun since?
+ */
+int umbi_forks_run(uint32_t *begun);
+int umbi_forks_since(uint32_t begun);
+
 /* One less, but never less than none. */
 static inline void umbi_uncount(uint32_t *counter, uint32_t forks)
 {
@@ -70,6 +77,7 @@ void umbi_reclaim_after_fork(void);	/* in the parent */
 void umbi_threads_forked(void);		/* in the child, and those below */
 void umbi_fence_forked(void);
 void umbi_gp_forked(void);
+void umbi_domains_forked(void);
 void umbi_reclaim_forked(void);
 void umbi_stall_forked(void);
 

@@ -102,11 +102,16 @@ void umbi_hold_close(struct umbi_hold *hold)
 	count_down(hold, OPEN);
 }
 
+void umbi_hold_forked(struct umbi_hold *hold)
+{
+	hold->outstanding &= OPEN;
+}
+
 void umbi_holds_forked(void)
 {
-	umbi_hold_sections.outstanding &= OPEN;
+	umbi_hold_forked(&umbi_hold_sections);
 	for (int scope = 0; scope < UMBI_SCOPES; scope++)
-		umbi_hold_barriers[scope].outstanding &= OPEN;
+		umbi_hold_forked(&umbi_hold_barriers[scope]);
 }
 
 void umbi_hold_drop(struct umbi_hold *hold, uint32_t *word)
@@ -198,6 +203,12 @@ void umbi_sleep(uint32_t *word, uint32_t value, uint64_t ns)
 	if (ns > DEAF_NS && umbi_signal_blocked(signal))
 		ns = DEAF_NS;
 	umbi_futex_wait(word, value, ns);
+	umbi_hold_answer(&urcu_membarrier_reader);
+}
+
+void umbi_sleep_shared(uint32_t *word, uint32_t value, uint64_t ns)
+{
+	umbi_futex_wait_shared(word, value, ns);
 	umbi_hold_answer(&urcu_membarrier_reader);
 }
 

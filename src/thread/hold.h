@@ -73,6 +73,8 @@ void umbi_hold_answer(umbi_reader *self);
  * no visit can replace its answer: if it blocks the signal, it looks now and then.
  */
 void umbi_sleep(uint32_t *word, uint32_t value, uint64_t ns);
+/* On a word that processes share, for milliseconds. */
+void umbi_sleep_shared(uint32_t *word, uint32_t value, uint64_t ns);
 
 /*
  * Will the outermost unlock of this reader, whose counter was c and in a
@@ -81,6 +83,7 @@ void umbi_sleep(uint32_t *word, uint32_t value, uint64_t ns);
 int umbi_hold_armed(umbi_reader *reader, unsigned long c);
 
 /* In a forked child: other threads are waited for, and count down, no more. */
+void umbi_hold_forked(struct umbi_hold *hold);
 void umbi_holds_forked(void);
 
 #pragma GCC visibility pop

@@ -24,10 +24,8 @@ static int grow(struct umbi_registry *reg)
 	return 1;
 }
 
-void umbi_registry_add(umbi_reader *reader)
+void umbi_registry_add(struct umbi_registry *reg, umbi_reader *reader)
 {
-	struct umbi_registry *reg = &umbi_registry;
-
 	if (grow(reg)) {
 		reader->index = reg->used;
 		reg->slots[reg->used++] = reader;
@@ -39,9 +37,8 @@ void umbi_registry_add(umbi_reader *reader)
 	}
 }
 
-void umbi_registry_remove(umbi_reader *reader)
+void umbi_registry_remove(struct umbi_registry *reg, umbi_reader *reader)
 {
-	struct umbi_registry *reg = &umbi_registry;
 	umbi_reader **at = &reg->overflow;
 
 	if (reader->index != OVERFLOWED) {
@@ -57,9 +54,8 @@ void umbi_registry_remove(umbi_reader *reader)
 	reg->overflowed--;
 }
 
-int umbi_registry_valid(void)
+int umbi_registry_valid(const struct umbi_registry *reg)
 {
-	const struct umbi_registry *reg = &umbi_registry;
 	size_t overflowed = 0;
 
 	for (size_t i = 0; i < reg->used; i++)
@@ -70,12 +66,18 @@ int umbi_registry_valid(void)
 	return reg->used <= reg->usable && overflowed == reg->overflowed;
 }
 
-void umbi_registry_forked(void)
+void umbi_registry_forked(struct umbi_registry *reg)
 {
-	umbi_registry.lock.word = 0;
-	umbi_registry.used = 0;
-	umbi_registry.overflow = NULL;
-	umbi_registry.overflowed = 0;
+	reg->lock.word = 0;
+	reg->used = 0;
+	reg->overflow = NULL;
+	reg->overflowed = 0;
+}
+
+void umbi_registry_free(struct umbi_registry *reg)
+{
+	if (reg->slots)
+		umbi_release(reg->slots, SLOTS_MAX * sizeof reg->slots[0]);
 }
 
 void umbi_scan_breathe(struct umbi_scan *s)
@@ -83,8 +85,8 @@ void umbi_scan_breathe(struct umbi_scan *s)
 	/* The list has no place to come back to. */
 	if (s->overflow || !s->left || s->left % SLOTS_BREATH)
 		return;
-	umbi_unlock(&umbi_registry.lock);
-	umbi_lock(&umbi_registry.lock);
-	if (s->left > umbi_registry.used)
-		s->left = umbi_registry.used;
+	umbi_unlock(&s->reg->lock);
+	umbi_lock(&s->reg->lock);
+	if (s->left > s->reg->used)
+		s->left = s->reg->used;
 }

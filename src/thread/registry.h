@@ -25,26 +25,28 @@ struct umbi_registry {
 	size_t usable;			/* slots that may be written */
 	struct umbi_lock lock;
 };
+/* The flavour's: all threads that read. Domains have others. */
 extern struct umbi_registry umbi_registry;
 
-void umbi_registry_add(umbi_reader *reader);
-void umbi_registry_remove(umbi_reader *reader);
+void umbi_registry_add(struct umbi_registry *reg, umbi_reader *reader);
+void umbi_registry_remove(struct umbi_registry *reg, umbi_reader *reader);
 /* Does it hold together? In debug builds. */
-int umbi_registry_valid(void);
+int umbi_registry_valid(const struct umbi_registry *reg);
 /* In a forked child, without the lock: it is empty. */
-void umbi_registry_forked(void);
+void umbi_registry_forked(struct umbi_registry *reg);
+/* Its memory, when nobody uses it any more. */
+void umbi_registry_free(struct umbi_registry *reg);
 
-/* for (struct umbi_scan s = umbi_scan(); (r = umbi_scan_next(&s)); ) */
+/* for (struct umbi_scan s = umbi_scan(reg); (r = umbi_scan_next(&s)); ) */
 struct umbi_scan {
+	struct umbi_registry *reg;
 	umbi_reader *overflow;		/* first */
 	size_t left;			/* then the slots, downwards */
 };
 
-static inline struct umbi_scan umbi_scan(void)
+static inline struct umbi_scan umbi_scan(struct umbi_registry *reg)
 {
-	return (struct umbi_scan) {
-		umbi_registry.overflow, umbi_registry.used
-	};
+	return (struct umbi_scan) { reg, reg->overflow, reg->used };
 }
 
 static inline umbi_reader *umbi_scan_next(struct umbi_scan *s)
@@ -55,7 +57,7 @@ static inline umbi_reader *umbi_scan_next(struct umbi_scan *s)
 		s->overflow = reader->next;
 		return reader;
 	}
-	return s->left ? umbi_registry.slots[--s->left] : NULL;
+	return s->left ? s->reg->slots[--s->left] : NULL;
 }
 
 /*

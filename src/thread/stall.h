@@ -15,8 +15,11 @@
 
 #pragma GCC visibility push(hidden)
 
+struct umbi_gp;
+
 /* A wait; all 0 at first. */
 struct umbi_wait {
+	struct umbi_gp *gp;		/* whose readers are waited for; NULL: the flavour's */
 	unsigned long since;		/* 0: it has not begun */
 	unsigned long began;		/* the same, as it was at first */
 	unsigned long nap_ends;
@@ -36,6 +39,8 @@ uint64_t umbi_stall_nap(struct umbi_wait *wait, uint64_t ns);
 void umbi_stall_look(struct umbi_wait *wait, enum umb_stall_kind kind,
 		     uint32_t tid);
 void umbi_stall_over(const struct umbi_wait *wait);
+/* On return nobody is being told, but by the caller. */
+void umbi_stall_settle(void);
 
 /* What was waited for has got on a step: that wait is over, and a new one begins. */
 static inline void umbi_stall_anew(struct umbi_wait *wait)

@@ -49,7 +49,8 @@ static void exit_hook(void *value)
 	size_t calls = (size_t) value;
 
 	/* A section that is still open may end in a later destructor. */
-	if (_urcu_membarrier_read_ongoing()
+	if ((_urcu_membarrier_read_ongoing()
+	     || (urcu_membarrier_reader.flags & UMBI_HAS_HANDLES))
 	    && calls < PTHREAD_DESTRUCTOR_ITERATIONS
 	    && !pthread_setspecific(exit_key, (void *) (calls + 1)))
 		return;
@@ -105,7 +106,7 @@ void umbi_thread_register(enum umbi_register how)
 		if (!lasts)
 			__atomic_fetch_or(&self->waiting, UMBI_WAITING_EXIT,
 					  __ATOMIC_RELAXED);
-		umbi_registry_add(self);
+		umbi_registry_add(&umbi_registry, self);
 		self->registered = 1;
 		/* What an unlock too many has spoilt stays so, to be named. */
 		if (__atomic_load_n(&self->ctr, __ATOMIC_RELAXED)
@@ -127,7 +128,7 @@ void umbi_thread_unregister(void)
 	}
 	umbi_lock(&umbi_registry.lock);
 	if (self->registered) {
-		umbi_registry_remove(self);
+		umbi_registry_remove(&umbi_registry, self);
 		self->registered = 0;
 		__atomic_fetch_and(&self->waiting, ~UMBI_WAITING_EXIT,
 				   __ATOMIC_RELAXED);
@@ -191,12 +192,12 @@ void umbi_threads_forked(void)
 {
 	umbi_reader *self = &urcu_membarrier_reader;
 
-	umbi_registry_forked();
+	umbi_registry_forked(&umbi_registry);
 	umbi_holds_forked();
 	self->tid = (uint32_t) umbi_gettid();
 	self->pid = (uint32_t) umbi_getpid();
 	if (self->registered)
-		umbi_registry_add(self);
+		umbi_registry_add(&umbi_registry, self);
 	/* Nobody waits for us; and pending signals are not inherited. */
 	__atomic_fetch_and(&self->waiting, ~UMBI_WAITING_UPDATER,
 			   __ATOMIC_RELAXED);

@@ -35,6 +35,7 @@ enum umbi_scope {
 /* reader.flags, the owner's. */
 #define UMBI_EXIT_ARMED		1U	/* the exit hook will run */
 #define UMBI_EXITING		2U	/* it has run */
+#define UMBI_HAS_HANDLES	4U	/* of domains, which need it fenced */
 /* This kind of fence, by its place in the list, is refused to the thread. */
 #define UMBI_REFUSED(i)		(256U << (i))
 

@@ -31,12 +31,21 @@ sources_of() {
 		(cd "$tree" && ls tests/torture/*.c)
 		[ -z "$SECCOMP_CPPFLAGS" ] || echo tests/lib/policy.c
 		;;
+	fuzz)
+		(cd "$tree" && ls tests/domain/fuzz*.c)
+		;;
+	private)
+		echo tests/domain/private.c
+		;;
+	shared-file)
+		echo tests/domain/member.c tests/domain/shared-file.c
+		;;
 	*)
 		echo "tests/unit/$1.c"
 		;;
 	esac
 	case $1 in
-	cds|ends|torture) ;;
+	cds|ends|fuzz|torture) ;;
 	fork*) (cd "$tree" && ls tests/lib/family*.c) ;;
 	*) echo tests/lib/again.c tests/lib/cases.c tests/lib/said.c ;;
 	esac
@@ -48,6 +57,7 @@ build() {
 	case $1 in
 	cds) more='-rdynamic -lurcu-cds -ldl' ;;
 	defer) more=-Wl,--wrap=calloc ;;
+	fuzz) more=-Wl,--wrap=umbi_file_map ;;
 	esac
 	rm -f "$work/$1" "$work/objects"/tests_*
 	for file in $(sources_of "$1"); do

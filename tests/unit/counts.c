@@ -396,11 +396,12 @@ static struct {
 	int gate;			/* the first turn waits for it */
 } turns;
 
-static enum umbi_progress run_turn(int begun, uint64_t end)
+static int run_turn(struct umbi_combine *c, int begun, uint64_t end)
 {
 	unsigned long mine = __atomic_add_fetch(&turns.begun, 1,
 						__ATOMIC_SEQ_CST);
 
+	(void) c;
 	if (__atomic_fetch_add(&turns.inside, 1, __ATOMIC_SEQ_CST)
 	    || begun || end != UMBI_FOREVER
 	    || turns.combine.started != turns.reported + 1)

@@ -63,7 +63,7 @@ static void expect_quiet(enum umb_fence_mode mode, int blocked)
 	for (int i = 0; i < UMBI_SCOPES; i++)
 		expect(!umbi_hold_barriers[i].outstanding, "nobody waits");
 	umbi_lock(&umbi_registry.lock);
-	for (struct umbi_scan s = umbi_scan(); (reader = umbi_scan_next(&s)); )
+	for (struct umbi_scan s = umbi_scan(&umbi_registry); (reader = umbi_scan_next(&s)); )
 		expect(!(__atomic_load_n(&reader->asked, __ATOMIC_SEQ_CST)
 			 & ~UMBI_ASKED_BY_SIGNAL), "nobody is waited for");
 	umbi_unlock(&umbi_registry.lock);
@@ -73,7 +73,7 @@ static void expect_quiet(enum umb_fence_mode mode, int blocked)
 		uint32_t asked = 0;
 
 		umbi_lock(&umbi_registry.lock);
-		for (struct umbi_scan s = umbi_scan();
+		for (struct umbi_scan s = umbi_scan(&umbi_registry);
 		     (reader = umbi_scan_next(&s)); )
 			asked |= __atomic_load_n(&reader->asked,
 						 __ATOMIC_SEQ_CST);
@@ -435,19 +435,19 @@ static void run_breath(const void *arg)
 	(void) arg;
 	umbi_lock(&umbi_registry.lock);
 	for (size_t i = 0; i < RECORDS; i++) {
-		umbi_registry_add(&records[i]);
+		umbi_registry_add(&umbi_registry, &records[i]);
 		records[i].registered = 1;
 	}
-	for (s = umbi_scan(); (reader = umbi_scan_next(&s));
+	for (s = umbi_scan(&umbi_registry); (reader = umbi_scan_next(&s));
 	     umbi_scan_breathe(&s)) {
 		expect(reader->registered, "none that has left is found");
 		while (removed < RECORDS - 20 && s.left == 128) {
 			records[removed].registered = 0;
-			umbi_registry_remove(&records[removed++]);
+			umbi_registry_remove(&umbi_registry, &records[removed++]);
 		}
 	}
 	while (removed < RECORDS)
-		umbi_registry_remove(&records[removed++]);
+		umbi_registry_remove(&umbi_registry, &records[removed++]);
 	umbi_unlock(&umbi_registry.lock);
 	expect(!umbi_thread_count(), "all have left");
 }

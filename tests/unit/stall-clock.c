@@ -215,11 +215,11 @@ static void gone(const void *arg)
 	errno = CASE_ERRNO;
 	/* It is gone a moment after it has been joined. */
 	do
-		umbi_task_look((uint32_t) tid, &task);
+		umbi_task_look(0, (uint32_t) tid, &task);
 	while (task.state != 'X' && !nanosleep(&(struct timespec) { 0, 1000 }, NULL));
 	expect(!*task.name && !task.blocked, "nothing else is known");
 	expect(errno == CASE_ERRNO, "errno stays");
-	umbi_task_look((uint32_t) own_tid(), &task);
+	umbi_task_look(0, (uint32_t) own_tid(), &task);
 	expect(strchr("RS", task.state) && *task.name, "of us it is");
 }
 

@@ -26,8 +26,8 @@ int __real_umbi_cpus_set(const struct umbi_cpus *set);
 int __wrap_umbi_cpus_set(const struct umbi_cpus *set);
 int __real_umbi_membarrier(int cmd);
 int __wrap_umbi_membarrier(int cmd);
-void __real_umbi_fence_online(void);
-void __wrap_umbi_fence_online(void);
+int __real_umbi_fence_online(void);
+int __wrap_umbi_fence_online(void);
 
 int __real_umbi_handler_check(int signal);
 int __wrap_umbi_handler_check(int signal);
@@ -68,10 +68,10 @@ int __wrap_umbi_membarrier(int cmd)
 	return __real_umbi_membarrier(cmd);
 }
 
-void __wrap_umbi_fence_online(void)
+int __wrap_umbi_fence_online(void)
 {
 	pass(&hold_leaders, &at_leader);
-	__real_umbi_fence_online();
+	return __real_umbi_fence_online();
 }
 
 /* Who waits, and for a reader. */

@@ -15,12 +15,12 @@
 
 /* The first fence of a leader, held. */
 
-void __real_umbi_fence_online(void);
-void __wrap_umbi_fence_online(void);
+int __real_umbi_fence_online(void);
+int __wrap_umbi_fence_online(void);
 
 static int hold_leaders, led, let_go;
 
-void __wrap_umbi_fence_online(void)
+int __wrap_umbi_fence_online(void)
 {
 	static pid_t last;
 
@@ -28,7 +28,7 @@ void __wrap_umbi_fence_online(void)
 		last = own_tid();
 		await(&let_go, add(&led, 1));
 	}
-	__real_umbi_fence_online();
+	return __real_umbi_fence_online();
 }
 
 static int at_gate, gate;

@@ -85,7 +85,7 @@ static size_t times_registered(void)
 	const umbi_reader *reader;
 	size_t times = 0;
 
-	for (struct umbi_scan s = umbi_scan(); (reader = umbi_scan_next(&s)); )
+	for (struct umbi_scan s = umbi_scan(&umbi_registry); (reader = umbi_scan_next(&s)); )
 		times += reader == &urcu_membarrier_reader;
 	return times;
 }

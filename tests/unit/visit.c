@@ -103,7 +103,7 @@ static umbi_reader crowd[CROWD];
 static void leave_meanwhile(const umbi_reader *asked)
 {
 	if (asked == &crowd[BREATH])
-		umbi_registry_remove(&crowd[LEAVES]);
+		umbi_registry_remove(&umbi_registry, &crowd[LEAVES]);
 }
 
 int __wrap_umbi_signal_send(uint32_t tid, int signal)
@@ -569,7 +569,7 @@ static void run_twice(const void *arg)
 	umbi_lock(&umbi_registry.lock);
 	for (uint32_t i = 0; i < CROWD; i++) {
 		crowd[i].tid = NO_TID + i;
-		umbi_registry_add(&crowd[i]);
+		umbi_registry_add(&umbi_registry, &crowd[i]);
 	}
 	umbi_unlock(&umbi_registry.lock);
 	umb_fence_heavy();

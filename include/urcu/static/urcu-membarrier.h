@@ -111,8 +111,8 @@ static inline unsigned long _urcu_membarrier_depth(unsigned long c)
 }
 
 /*
- * One more, or one less, on the calling thread's counter. Nonzero if somebody
- * wants to hear of it.
+ * One more, or one less, on the calling thread's counter; the order is that of a
+ * store that ends a section. Nonzero if somebody wants to hear of it.
  *
  * On x86-64 each is one instruction, which no interrupt, signal or switch can
  * divide. So a point P that a heavy fence puts into this thread is before its
@@ -126,36 +126,37 @@ static inline unsigned long _urcu_membarrier_depth(unsigned long c)
 # if UMB_TSAN
 /* It does not know assembly. Locked instructions are as little divided. */
 static inline __attribute__((always_inline))
-void _urcu_membarrier_nest(void)
+void _urcu_membarrier_nest(struct urcu_membarrier_reader *reader)
 {
-	__atomic_fetch_add(&urcu_membarrier_reader.ctr, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&reader->ctr, 1, __ATOMIC_RELAXED);
 }
 
 static inline __attribute__((always_inline))
-int _urcu_membarrier_unnest(void)
+int _urcu_membarrier_unnest(struct urcu_membarrier_reader *reader, int order)
 {
-	unsigned long *ctr = &urcu_membarrier_reader.ctr;
+	unsigned long *ctr = &reader->ctr;
 	/* What a section did before the end of one inside it is not over. */
 	int nested = _urcu_membarrier_depth(
 			__atomic_load_n(ctr, __ATOMIC_RELAXED)) > 1;
 
+	(void) order;
 	return (long) (nested ? __atomic_sub_fetch(ctr, 1, __ATOMIC_RELAXED)
 		: __atomic_sub_fetch(ctr, 1, URCU_MEMBARRIER_LEAVE_ORDER)) < 0;
 }
 # else
 static inline __attribute__((always_inline))
-void _urcu_membarrier_nest(void)
+void _urcu_membarrier_nest(struct urcu_membarrier_reader *reader)
 {
-	__asm__ __volatile__ ("incq %0"
-			      : "+m" (urcu_membarrier_reader.ctr) : : "cc");
+	__asm__ __volatile__ ("incq %0" : "+m" (reader->ctr) : : "cc");
 }
 
 static inline __attribute__((always_inline))
-int _urcu_membarrier_unnest(void)
+int _urcu_membarrier_unnest(struct urcu_membarrier_reader *reader, int order)
 {
+	/* Where it is one instruction, each store is a release. */
+	(void) order;
 	__asm__ goto ("decq %0\n\tjs %l[slow]"
-		      : : "m" (urcu_membarrier_reader.ctr)
-		      : "cc", "memory" : slow);
+		      : : "m" (reader->ctr) : "cc", "memory" : slow);
 	return 0;
 slow:
 	return 1;
@@ -165,39 +166,40 @@ slow:
 # define URCU_MEMBARRIER_SLOW_IN_COUNTER	0
 
 static inline __attribute__((always_inline))
-void _urcu_membarrier_nest(void)
+void _urcu_membarrier_nest(struct urcu_membarrier_reader *reader)
 {
 	/* Relaxed: only the owner writes its counter. */
-	__atomic_store_n(&urcu_membarrier_reader.ctr,
-		__atomic_load_n(&urcu_membarrier_reader.ctr,
-				__ATOMIC_RELAXED) + 1,
+	__atomic_store_n(&reader->ctr,
+		__atomic_load_n(&reader->ctr, __ATOMIC_RELAXED) + 1,
 		__ATOMIC_RELAXED);
 }
 
 static inline __attribute__((always_inline))
-int _urcu_membarrier_unnest(void)
+int _urcu_membarrier_unnest(struct urcu_membarrier_reader *reader, int order)
 {
-	__atomic_store_n(&urcu_membarrier_reader.ctr,
-		__atomic_load_n(&urcu_membarrier_reader.ctr,
-				__ATOMIC_RELAXED) - 1,
-		URCU_MEMBARRIER_LEAVE_ORDER);
+	unsigned long c = __atomic_load_n(&reader->ctr, __ATOMIC_RELAXED) - 1;
+
+	if (order == __ATOMIC_RELEASE)
+		__atomic_store_n(&reader->ctr, c, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n(&reader->ctr, c, __ATOMIC_RELAXED);
 	/*
 	 * fence RD.left, light. Pairs: GP.before-sleep (heavy).
 	 * Orders the counter's store before the look at waiting.
 	 * Without: the updater sleeps on a section that is over.
 	 */
 	umb_fence_light();
-	return __atomic_load_n(&urcu_membarrier_reader.waiting,
-			       __ATOMIC_RELAXED) != 0;
+	return __atomic_load_n(&reader->waiting, __ATOMIC_RELAXED) != 0;
 }
 #endif
 
+/* Begin a section on that record, by that word. Zero: take the slow path. */
 static inline __attribute__((always_inline))
-void _urcu_membarrier_read_lock(void)
+int _urcu_membarrier_enter(struct urcu_membarrier_reader *reader,
+			   const unsigned long *word)
 {
 	/* Relaxed: only the owner writes its counter. */
-	unsigned long c = __atomic_load_n(&urcu_membarrier_reader.ctr,
-					  __ATOMIC_RELAXED);
+	unsigned long c = __atomic_load_n(&reader->ctr, __ATOMIC_RELAXED);
 
 	if (__builtin_expect(!(uint16_t) c, 1)) {
 #if __SIZEOF_LONG__ == 4
@@ -206,8 +208,8 @@ void _urcu_membarrier_read_lock(void)
 		 * between its load and its store. Oldest first: the number
 		 * cannot run ahead of a reader that holds a grace period.
 		 */
-		__atomic_store_n(&urcu_membarrier_reader.ctr,
-				 URCU_MEMBARRIER_OLDEST, __ATOMIC_RELAXED);
+		__atomic_store_n(&reader->ctr, URCU_MEMBARRIER_OLDEST,
+				 __ATOMIC_RELAXED);
 		/*
 		 * fence RD.oldest, light. Pairs: GP.before-word (heavy), GP.quiet (heavy).
 		 * Orders the store of OLDEST before the load of the word.
@@ -216,27 +218,28 @@ void _urcu_membarrier_read_lock(void)
 		umb_fence_light();
 #endif
 		/* Relaxed: see GP.before-word, no acquire is needed. */
-		__atomic_store_n(&urcu_membarrier_reader.ctr,
-			__atomic_load_n(&urcu_membarrier_gp.word,
-					__ATOMIC_RELAXED),
-			__ATOMIC_RELAXED);
+		__atomic_store_n(&reader->ctr,
+				 __atomic_load_n(word, __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
 		/*
 		 * fence RD.enter, light. Pairs: GP.before-word (heavy), GP.quiet (heavy).
 		 * Orders the counter's store before the section's loads.
 		 * Without: the updater frees what an unseen section reads.
 		 */
 		umb_fence_light();
-		UMB_TSAN_ACQUIRE(&urcu_membarrier_gp.word);
-	} else if (__builtin_expect((uint16_t) c < URCU_MEMBARRIER_NEST_MAX, 1)) {
-		/* No fence: the outer section's stands already. */
-		_urcu_membarrier_nest();
-	} else {
-		urcu_membarrier_read_lock_slow();
+		UMB_TSAN_ACQUIRE(word);
+		return 1;
 	}
+	if (__builtin_expect((uint16_t) c >= URCU_MEMBARRIER_NEST_MAX, 0))
+		return 0;
+	/* No fence: the outer section's stands already. */
+	_urcu_membarrier_nest(reader);
+	return 1;
 }
 
+/* End one. Nonzero: so does the slow path. */
 static inline __attribute__((always_inline))
-void _urcu_membarrier_read_unlock(void)
+int _urcu_membarrier_leave(struct urcu_membarrier_reader *reader, int order)
 {
 	/*
 	 * fence RD.leave, light. Pairs: GP.scan (acquire), GP.after-scan (heavy), GP.quiet-end (heavy).
@@ -244,7 +247,22 @@ void _urcu_membarrier_read_unlock(void)
 	 * Without: the updater sees the section over while it still reads.
 	 */
 	umb_fence_light();
-	if (__builtin_expect(_urcu_membarrier_unnest(), 0))
+	return _urcu_membarrier_unnest(reader, order);
+}
+
+static inline __attribute__((always_inline))
+void _urcu_membarrier_read_lock(void)
+{
+	if (__builtin_expect(!_urcu_membarrier_enter(&urcu_membarrier_reader,
+						     &urcu_membarrier_gp.word), 0))
+		urcu_membarrier_read_lock_slow();
+}
+
+static inline __attribute__((always_inline))
+void _urcu_membarrier_read_unlock(void)
+{
+	if (__builtin_expect(_urcu_membarrier_leave(&urcu_membarrier_reader,
+					URCU_MEMBARRIER_LEAVE_ORDER), 0))
 		urcu_membarrier_read_unlock_slow();
 }
 
