@@ -21,4 +21,9 @@ AC_DEFUN([UMB_BENCH], [
 			[umb_have_ck=yes], [umb_have_ck=no])],
 		[umb_have_ck=no])
 	AM_CONDITIONAL([HAVE_CK], [test $umb_have_ck = yes])
+	AC_CHECK_HEADER([lmdb.h],
+		[AC_CHECK_LIB([lmdb], [mdb_env_create],
+			[umb_have_lmdb=yes], [umb_have_lmdb=no])],
+		[umb_have_lmdb=no])
+	AM_CONDITIONAL([HAVE_LMDB], [test $umb_have_lmdb = yes])
 ])

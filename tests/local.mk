@@ -51,6 +51,7 @@ include $(srcdir)/tests/unit/local.mk
 
 check_scripts = \
 	tests/abi.sh \
+	tests/bench.sh \
 	tests/compat.sh \
 	tests/copies.sh \
 	tests/debug.sh \

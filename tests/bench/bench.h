@@ -28,7 +28,8 @@ enum {		/* verbs, as bits */
 	GP = 4,
 	FENCE = 8,
 	CALL = 16,
-	ALL_VERBS = 31,
+	SHARED = 32,
+	ALL_VERBS = 63,
 };
 
 struct item;
@@ -49,6 +50,7 @@ struct callbacks {
 /* What a scheme file compiles: whole loops, see loops.h. */
 struct loops {
 	void (*init)(void);
+	void (*settle)(void);		/* verb shared: all processes have entered */
 	void *(*enter)(void);		/* register a reader */
 	void *(*updater)(void);		/* what a thread that only updates needs */
 	void (*leave)(void *self);
@@ -58,6 +60,7 @@ struct loops {
 	uint64_t (*reader)(void *self);
 	uint64_t (*writer)(void *self, struct spares *spares);
 	int online_blocks;		/* idle readers must go offline */
+	unsigned int shared_parts;	/* those it has a part in, as bits */
 	const struct callbacks *callbacks;	/* NULL: has none */
 };
 
@@ -70,6 +73,7 @@ struct scheme {
 	unsigned int verbs;
 	enum umb_fence_mode mode;	/* of this library; 0: leave it alone */
 	int command;			/* of membarrier(2), for the bare call */
+	int domain;			/* enum umb_domain_mode, of verb shared's */
 	unsigned int idle_max;		/* 0: no limit; slow with many threads */
 	enum state state;
 	int selected;
@@ -91,6 +95,15 @@ struct figure {
 	const char *also;		/* a second scheme to compare with */
 };
 
+/* A ratio of medians that is wished for; to NULL: the figure is one. */
+struct goal {
+	const char *what;
+	size_t figure;
+	const char *scheme, *to;
+	double limit;
+	int at_most;			/* or at least */
+};
+
 struct options;
 
 struct verb {
@@ -101,12 +114,15 @@ struct verb {
 	unsigned int parts;		/* processes a measurement; 0: one */
 	const struct figure *figures;
 	size_t figure_count, beside;	/* all, and on one line of the table */
+	const struct goal *goals;
+	size_t goal_count;
 	/* In a process of its own: 0, or -1 with a note. */
 	int (*measure)(const struct scheme *s, const struct options *o,
 		       double *values, char *note);
 };
 
-extern const struct verb verb_rw, verb_read, verb_gp, verb_fence, verb_call;
+extern const struct verb verb_rw, verb_read, verb_gp, verb_fence, verb_call,
+	verb_shared;
 
 struct options {
 	const struct verb *verb;
@@ -147,6 +163,9 @@ struct summaries {
 };
 void table_print(const struct options *o, const struct summaries *all);
 void json_print(FILE *f, const struct options *o, const struct summaries *all);
+/* The verb's goals beside what was measured. */
+void goals_print(const struct options *o, const struct summaries *all);
+void goals_json(FILE *f, const struct options *o, const struct summaries *all);
 /* Of medians; NaN where one of the two was not measured. */
 double ratio(const struct summaries *all, size_t scheme, size_t figure,
 	     const struct scheme *to);

@@ -21,6 +21,7 @@
 
 #include "tests/bench/bare.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/shared.h"
 
 #define ARGS_MAX	24
 #define ANSWER_SIZE	1024
@@ -51,8 +52,10 @@ static void execute(const struct scheme *s, const struct options *o)
 	if (o->verb->bit == CALL) {
 		snprintf(callbacks, sizeof callbacks, "--callbacks=%u",
 			 o->callbacks);
-		snprintf(part, sizeof part, "--part=%u", o->part);
 		argv[n++] = callbacks;
+	}
+	if (o->verb->parts) {
+		snprintf(part, sizeof part, "--part=%u", o->part);
 		argv[n++] = part;
 	}
 	execv("/proc/self/exe", (char *const *) argv);
@@ -161,6 +164,7 @@ static int force(const struct scheme *s)
 			return -1;
 		return bare_membarrier(s->command);
 	}
+	domain_mode = s->domain;
 	if (!s->mode)
 		return 0;
 	return umb_fence_select(s->mode) || umb_fence_mode() != s->mode ? -1 : 0;

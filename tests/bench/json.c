@@ -86,4 +86,5 @@ void json_print(FILE *f, const struct options *o, const struct summaries *all)
 		number(f, "others_cpu", all->others);
 		fprintf(f, "}\n");
 	}
+	goals_json(f, o, all);
 }

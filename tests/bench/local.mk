@@ -9,6 +9,7 @@ tests_bench_urcu_bench_SOURCES = \
 	tests/bench/callback.h \
 	tests/bench/child.c \
 	tests/bench/fence.c \
+	tests/bench/goals.c \
 	tests/bench/gp.c \
 	tests/bench/json.c \
 	tests/bench/loops.h \
@@ -22,12 +23,20 @@ tests_bench_urcu_bench_SOURCES = \
 	tests/bench/rw.h \
 	tests/bench/schemes.c \
 	tests/bench/schemes/bare.c \
+	tests/bench/schemes/domain.c \
 	tests/bench/schemes/empty.c \
+	tests/bench/schemes/in-process.c \
 	tests/bench/schemes/liburcu.h \
+	tests/bench/schemes/rwlock-shared.c \
 	tests/bench/schemes/rwlock.c \
+	tests/bench/schemes/seqlock.c \
+	tests/bench/schemes/shared.h \
 	tests/bench/schemes/umb-bounded.c \
 	tests/bench/schemes/umb-calls.c \
 	tests/bench/schemes/umb.c \
+	tests/bench/schemes/unprotected.c \
+	tests/bench/shared.c \
+	tests/bench/shared.h \
 	tests/bench/table.c \
 	tests/bench/timing.c \
 	tests/lib/steps.c \
@@ -74,6 +83,14 @@ tests_bench_urcu_bench_SOURCES += tests/bench/schemes/ck.c
 tests_bench_urcu_bench_LDADD += -lck
 endif
 
+if HAVE_LMDB
+tests_bench_urcu_bench_SOURCES += \
+	tests/bench/schemes/lmdb-renew.c \
+	tests/bench/schemes/lmdb.c \
+	tests/bench/schemes/lmdb.h
+tests_bench_urcu_bench_LDADD += -llmdb
+endif
+
 tests_bench_urcu_bench_LDADD += $(URCU_COMMON_LIBS) -lm
 
 .PHONY: bench
@@ -83,3 +100,4 @@ bench: tests/bench/urcu-bench
 	tests/bench/urcu-bench gp
 	tests/bench/urcu-bench fence
 	tests/bench/urcu-bench call
+	tests/bench/urcu-bench shared

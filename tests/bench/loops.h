@@ -34,6 +34,21 @@
 #ifndef ONLINE_BLOCKS
 # define ONLINE_BLOCKS		0
 #endif
+#ifndef KEEP		/* a declaration, before loops: what they keep of self */
+# define KEEP(self)		(void) (self)
+#endif
+#ifndef DATA		/* a struct rw * */
+# define DATA			(&rw)
+#endif
+#ifndef READ		/* an expression: nonzero if what it saw was poisoned */
+# define READ(self, data)	element_read(umb_dereference((data)->pointer))
+#endif
+#ifndef SHARED_PARTS	/* of verb shared */
+# define SHARED_PARTS		0
+#endif
+#ifndef SETTLE		/* once all processes have entered */
+# define SETTLE()		do { } while (0)
+#endif
 #ifndef RECLAIMS	/* 0: SYNCHRONIZE() waits for no reader */
 # define RECLAIMS		1
 #endif
@@ -41,6 +56,11 @@
 static void init(void)
 {
 	INIT();
+}
+
+static void settle(void)
+{
+	SETTLE();
 }
 
 static void *enter(void)
@@ -74,7 +94,7 @@ static void sections(void *arg, unsigned long n)
 {
 	SELF *self = arg;
 
-	(void) self;
+	KEEP(self);
 	do {
 		LOCK(self);
 		__asm__ __volatile__ ("" : : : "memory");
@@ -95,12 +115,13 @@ static void grace_periods(void *arg, unsigned long n)
 /* n sections that follow a pointer. Nonzero if what they saw was poisoned. */
 static unsigned long reads(SELF *self, unsigned long n)
 {
+	const struct rw *const data = DATA;
 	unsigned long seen = 0;
 
-	(void) self;
+	KEEP(self);
 	do {
 		LOCK(self);
-		seen |= element_read(umb_dereference(rw.pointer));
+		seen |= READ(self, data);
 		UNLOCK(self);
 	} while (--n);
 	return seen;
@@ -117,10 +138,10 @@ static uint64_t reader(void *arg)
 		/* With a known n the loop is laid out differently. */
 		__asm__ ("" : "+r" (n));
 		if (reads(self, n))
-			rw_poisoned();
+			rw_poisoned(DATA);
 		count += READS_PER_LOOK;
 		QUIESCENT(self);
-	} while (!rw_stopped());
+	} while (!rw_stopped(DATA));
 	return count;
 }
 
@@ -136,12 +157,12 @@ static uint64_t writer(void *arg, struct spares *spares)
 
 		if (RECLAIMS) {
 			element_fill(*spare);
-			*spare = umb_xchg_pointer(&rw.pointer, *spare);
+			*spare = umb_xchg_pointer(&DATA->pointer, *spare);
 		}
 		SYNCHRONIZE(self);
 		if (RECLAIMS)
 			element_poison(*spare);
-		if (rw_stopped())
+		if (rw_stopped(DATA))
 			return updates;
 	}
 }
@@ -155,6 +176,7 @@ static uint64_t writer(void *arg, struct spares *spares)
 extern const struct loops LOOPS_(SCHEME);
 const struct loops LOOPS_(SCHEME) = {
 	.init = init,
+	.settle = settle,
 	.enter = enter,
 	.updater = updater,
 	.leave = leave,
@@ -164,6 +186,7 @@ const struct loops LOOPS_(SCHEME) = {
 	.reader = reader,
 	.writer = writer,
 	.online_blocks = ONLINE_BLOCKS,
+	.shared_parts = SHARED_PARTS,
 #ifdef CALL_RCU
 	.callbacks = &callbacks,
 #endif

@@ -42,11 +42,11 @@ static const struct option {
 	{ "--help", NULL, "this text", ALL_VERBS, FLAG, AT(help), 0, 0 },
 	{ "--version", NULL, "the version", ALL_VERBS, FLAG, AT(version), 0, 0 },
 	{ "--measure", NULL, NULL, ALL_VERBS, FLAG, AT(measure), 0, 0 },
-	{ "--part", NULL, NULL, CALL, COUNT, AT(part), 0, FIGURES_MAX },
+	{ "--part", NULL, NULL, CALL | SHARED, COUNT, AT(part), 0, FIGURES_MAX },
 };
 
 static const struct verb *const verbs[] = {
-	&verb_rw, &verb_read, &verb_gp, &verb_fence, &verb_call,
+	&verb_rw, &verb_read, &verb_gp, &verb_fence, &verb_call, &verb_shared,
 };
 
 static const struct verb *verb_named(const char *name)
@@ -54,7 +54,8 @@ static const struct verb *verb_named(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (!strcmp(verbs[i]->name, name))
 			return verbs[i];
-	die(2, "unknown verb \"%s\"; valid: rw, read, gp, fence, call", name);
+	die(2, "unknown verb \"%s\"; valid: rw, read, gp, fence, call, shared",
+	    name);
 }
 
 /* Names that are valid for this verb, for a message. */

@@ -147,6 +147,7 @@ int run(const struct options *o)
 	all->others = machine_others();
 	summarise_all(o, results, all);
 	table_print(o, all);
+	goals_print(o, all);
 	foot(all->others);
 	if (json)
 		json_print(json, o, all);

@@ -29,14 +29,14 @@ struct rw {
 
 extern struct rw rw;
 
-static inline int rw_stopped(void)
+static inline int rw_stopped(const struct rw *data)
 {
-	return __atomic_load_n(&rw.stop, __ATOMIC_RELAXED);
+	return __atomic_load_n(&data->stop, __ATOMIC_RELAXED);
 }
 
-static inline void rw_poisoned(void)
+static inline void rw_poisoned(struct rw *data)
 {
-	__atomic_store_n(&rw.poisoned, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&data->poisoned, 1, __ATOMIC_RELAXED);
 }
 
 /* 0 if the element is good. No branch: it would shape the reader's loop. */

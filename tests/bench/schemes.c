@@ -13,16 +13,20 @@
 
 #include "tests/bench/bare.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/shared.h"
+#include "urcu-membarrier/domain.h"
 
 #define WEAK __attribute__((weak))
 extern const struct loops loops_umb, loops_umb_bounded, loops_umb_calls,
-	loops_bare, loops_empty, loops_rwlock;
+	loops_bare, loops_empty, loops_rwlock, loops_unprotected,
+	loops_in_process, loops_domain, loops_rwlock_shared, loops_seqlock;
 extern const struct loops loops_memb WEAK, loops_memb_calls WEAK;
 extern const struct loops loops_mb WEAK, loops_mb_calls WEAK;
 extern const struct loops loops_bp WEAK, loops_bp_calls WEAK;
 extern const struct loops loops_qsbr WEAK, loops_qsbr_calls WEAK;
 extern const struct loops loops_signal WEAK, loops_signal_calls WEAK;
 extern const struct loops loops_ck WEAK;
+extern const struct loops loops_lmdb WEAK, loops_lmdb_renew WEAK;
 
 struct scheme schemes[SCHEMES_MAX];
 size_t scheme_count;
@@ -60,6 +64,19 @@ static const struct scheme others[] = {
 	       FENCE, .command = BARE_GLOBAL_EXPEDITED),
 	SCHEME(bare, "bare-global", "membarrier(2) global",
 	       FENCE, .command = BARE_GLOBAL),
+	SCHEME(unprotected, "unprotected", "the loop and the read alone", SHARED),
+	SCHEME(in_process, "in-process", "this library's flavour, each process its own",
+	       SHARED),
+	SCHEME(domain, "domain-expedited", "a shared domain, global expedited",
+	       SHARED, .domain = UMB_DOMAIN_EXPEDITED),
+	SCHEME(domain, "domain-full", "a shared domain, readers run full fences",
+	       SHARED, .domain = UMB_DOMAIN_FULL),
+	SCHEME(lmdb, "lmdb", "LMDB, a read transaction: begin, get, abort", SHARED),
+	SCHEME(lmdb_renew, "lmdb-renew", "LMDB, the same: renew, get, reset",
+	       SHARED),
+	SCHEME(rwlock_shared, "rwlock-shared", "pthread_rwlock_t, process-shared",
+	       SHARED),
+	SCHEME(seqlock, "seqlock", "a seqlock, its data in place", SHARED),
 };
 
 /* Asked in a child: finding out registers the process with the kernel. */
@@ -68,11 +85,15 @@ static int usable(const struct scheme *s)
 	pid_t pid;
 	int status;
 
-	if (!s->mode && !s->command)
+	if (!s->mode && !s->command && !s->domain)
 		return 1;
 	pid = fork();
 	if (!pid && s->mode)
 		_exit(umb_fence_select(s->mode) ? 1 : 0);
+	if (!pid && s->domain) {
+		domain_mode = s->domain;
+		_exit(!domain_usable());
+	}
 	if (!pid)
 		_exit(bare_membarrier(BARE_QUERY) <= 0
 		      || !(bare_membarrier(BARE_QUERY) & s->command));
@@ -137,11 +158,12 @@ void schemes_list(void)
 		const struct scheme *s = &schemes[i];
 		char verbs[40];
 
-		snprintf(verbs, sizeof verbs, "%s%s%s%s%s",
+		snprintf(verbs, sizeof verbs, "%s%s%s%s%s%s",
 			 s->verbs & RW ? "rw " : "", s->verbs & READ ? "read " : "",
 			 s->verbs & GP ? "gp " : "",
 			 s->verbs & FENCE ? "fence " : "",
-			 s->verbs & CALL ? "call" : "");
+			 s->verbs & CALL ? "call" : "",
+			 s->verbs & SHARED ? "shared" : "");
 		printf("%-23s %-19s %-17s %s\n", s->name, states[s->state], verbs,
 		       s->what);
 	}

@@ -72,6 +72,14 @@ static void quotient(double value, int width)
 	number(value, width, value < 0.01 ? 4 : value < 100 ? 2 : 0);
 }
 
+static int has(const struct summaries *all, size_t i, size_t first, size_t n)
+{
+	while (n--)
+		if (!isnan(all->of[i][first + n].median))
+			return 1;
+	return 0;
+}
+
 static void row(const struct options *o, const struct summaries *all, size_t i,
 		size_t first, size_t n)
 {
@@ -126,7 +134,7 @@ void table_print(const struct options *o, const struct summaries *all)
 			continue;
 		heads(o, &o->verb->figures[k], n);
 		for (size_t i = 0; i < scheme_count; i++)
-			if (schemes[i].selected)
+			if (schemes[i].selected && (!k || has(all, i, k, n)))
 				row(o, all, i, k, n);
 	}
 }
